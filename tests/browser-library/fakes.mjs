@@ -283,7 +283,7 @@ export class Issuer {
   async signedIn(tab, options) {
     const frontdesk = this.open(tab, options);
     this.arrive(tab, await this.depart(tab, frontdesk));
-    const answer = await frontdesk.handleCallback();
+    const answer = await finish(this.browser.clock, frontdesk.handleCallback());
     return { frontdesk, answer };
   }
 }
@@ -304,4 +304,11 @@ export async function outcome(clock, promise, limit = 60_000) {
     await clock.advance(next);
   }
   return result;
+}
+
+/** The value of a promise, or its error thrown, as `outcome` finds it. */
+export async function finish(clock, promise) {
+  const result = await outcome(clock, promise);
+  if ("error" in result) throw result.error;
+  return result.value;
 }

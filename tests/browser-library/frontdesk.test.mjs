@@ -1,7 +1,7 @@
 // Tests of static/frontdesk.js. Run: node --test tests/browser-library/frontdesk.test.mjs
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { API, APP, CLIENT, ISSUER, Issuer, idToken, json, library, outcome, randomIs } from "./fakes.mjs";
+import { API, APP, CLIENT, ISSUER, Issuer, finish, idToken, json, library, outcome, randomIs } from "./fakes.mjs";
 
 const { FrontdeskError, codeChallenge, createFrontdesk } = library;
 
@@ -49,7 +49,7 @@ test("a whole sign-in: the code is redeemed with its verifier, and the address b
   issuer.arrive(tab, sent);
   const changes = [];
   frontdesk.onChange((change) => changes.push(change.type));
-  assert.deepEqual(await frontdesk.handleCallback(), { returnTo: "/notes/7#end" });
+  assert.deepEqual(await finish(issuer.browser.clock, frontdesk.handleCallback()), { returnTo: "/notes/7#end" });
   assert.equal(tab.location.href, `${APP}/callback`);
   assert.equal(tab.stored.size, 0, "the verifier is used once");
   const { form, headers } = issuer.tokenRequests[0];
@@ -84,7 +84,7 @@ test("an answer with a foreign state is refused before anything is sent", async 
   const frontdesk = issuer.open(tab);
   const sent = await issuer.depart(tab, frontdesk);
   issuer.arrive(tab, sent, { state: "somebody-else" });
-  await assert.rejects(frontdesk.handleCallback(), refused("invalid_state"));
+  await assert.rejects(finish(issuer.browser.clock, frontdesk.handleCallback()), refused("invalid_state"));
   assert.equal(issuer.tokenRequests.length, 0);
   assert.equal(frontdesk.signedIn, false);
   assert.ok(!tab.location.href.includes("fd_ac_"), "the code is gone from the address bar all the same");
@@ -96,7 +96,7 @@ test("an answer works once", async () => {
   const sent = await issuer.depart(tab, frontdesk);
   issuer.arrive(tab, sent);
   const url = tab.location.href;
-  await frontdesk.handleCallback();
+  await finish(issuer.browser.clock, frontdesk.handleCallback());
   await assert.rejects(frontdesk.handleCallback(url), refused("invalid_state"));
   assert.equal(issuer.tokenRequests.length, 1);
 });
@@ -106,7 +106,7 @@ for (const [what, iss] of [["of another issuer", "https://evil.example"], ["with
     const { issuer, tab } = setUp();
     const frontdesk = issuer.open(tab);
     issuer.arrive(tab, await issuer.depart(tab, frontdesk), { iss });
-    await assert.rejects(frontdesk.handleCallback(), refused("invalid_issuer"));
+    await assert.rejects(finish(issuer.browser.clock, frontdesk.handleCallback()), refused("invalid_issuer"));
     assert.equal(issuer.tokenRequests.length, 0);
     assert.equal(tab.stored.size, 0);
   });
@@ -116,7 +116,7 @@ test("an error of the authorization endpoint becomes a typed error", async () =>
   const { issuer, tab } = setUp();
   const frontdesk = issuer.open(tab);
   issuer.arrive(tab, await issuer.depart(tab, frontdesk), { code: null, error: "access_denied", error_description: "no" });
-  await assert.rejects(frontdesk.handleCallback(), refused("access_denied"));
+  await assert.rejects(finish(issuer.browser.clock, frontdesk.handleCallback()), refused("access_denied"));
   assert.equal(tab.location.href, `${APP}/callback`);
 });
 
@@ -139,7 +139,7 @@ for (const [what, claims] of [
     issuer.arrive(tab, sent);
     const nonce = what.endsWith("nonce") ? claims.nonce : sent.get("nonce");
     issuer.intercept = (request, form) => form.has("code") && json(200, issuer.tokens({ id_token: idToken({ ...claims, nonce }) }));
-    await assert.rejects(frontdesk.handleCallback(), refused("invalid_id_token"));
+    await assert.rejects(finish(issuer.browser.clock, frontdesk.handleCallback()), refused("invalid_id_token"));
     assert.equal(frontdesk.signedIn, false);
     assert.deepEqual(issuer.browser.messages, []);
   });
@@ -150,14 +150,14 @@ test("a missing ID token is refused when openid was asked for", async () => {
   const frontdesk = issuer.open(tab);
   issuer.arrive(tab, await issuer.depart(tab, frontdesk));
   issuer.intercept = (request, form) => form.has("code") && json(200, issuer.tokens({ id_token: undefined }));
-  await assert.rejects(frontdesk.handleCallback(), refused("invalid_id_token"));
+  await assert.rejects(finish(issuer.browser.clock, frontdesk.handleCallback()), refused("invalid_id_token"));
 });
 
 test("a refresh token in the body is refused: the client is registered wrongly", async () => {
   const { issuer, tab } = setUp();
   issuer.intercept = (request, form) => form.has("grant_type") && json(200, issuer.tokens({ refresh_token: "fd_rt_x" }));
   const frontdesk = issuer.open(tab);
-  await assert.rejects(outcome(issuer.browser.clock, frontdesk.restore()).then(({ error }) => Promise.reject(error)), refused("configuration"));
+  await assert.rejects(finish(issuer.browser.clock, frontdesk.restore()), refused("configuration"));
   assert.equal(frontdesk.signedIn, false);
 });
 
