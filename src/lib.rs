@@ -1,1 +1,9 @@
-//! Frontdesk.
+//! Frontdesk: an OAuth 2 and OpenID Connect identity provider in one binary.
+//!
+//! The layers from the bottom to the top, which is also the order to read them in. A module names only modules above it in
+//! this list; `tests/layers.rs` keeps it so.
+
+pub mod crypto;
+pub mod domain;
+pub mod store;
+pub mod keys;

@@ -1,0 +1,5 @@
+//! Builds the program again when a migration is added: the macro that embeds them does not see new files.
+
+fn main() {
+    println!("cargo:rerun-if-changed=migrations");
+}

@@ -1,0 +1,3 @@
+//! The key ring, and the master key over it.
+
+pub mod vault;

@@ -1,0 +1,64 @@
+//! One counter for each thing that processes keep in memory (decision: one mechanism, polled each second).
+
+use super::{Db, StoreError, Tx, on};
+
+/// A thing that processes keep in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Relying apps.
+    Clients,
+    /// APIs.
+    Resources,
+    /// The key ring.
+    Keys,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Resources => "resources",
+            Self::Keys => "keys",
+        }
+    }
+}
+
+/// The counters at one moment. Compared with `!=`: a restore may set them back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Of clients.
+    pub clients: i64,
+    /// Of resources.
+    pub resources: i64,
+    /// Of signing keys.
+    pub keys: i64,
+}
+
+/// Tells all processes that a thing changed. Called in the transaction that changes it, before the change: the row's lock
+/// makes writers of one kind wait for each other.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn bump(tx: &mut Tx, kind: Kind) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE changes SET counter = counter + 1 WHERE name = $1")
+        .bind(kind.name())
+        .execute(db)
+        .await
+        .map(drop))?;
+    if tx.is_postgres() {
+        // Only hurries the poll; delivered when the transaction commits.
+        on!(tx, |db| sqlx::query("SELECT pg_notify('frontdesk_changes', $1)").bind(kind.name()).execute(db).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// The counters now.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn read(db: &mut Db) -> Result<Counters, StoreError> {
+    let rows: Vec<(String, i64)> =
+        on!(db, |db| sqlx::query_as("SELECT name, counter FROM changes ORDER BY name").fetch_all(db).await)?;
+    let of = |name: &str| rows.iter().find(|(own, _)| own == name).map_or(0, |(_, counter)| *counter);
+    Ok(Counters { clients: of("clients"), resources: of("resources"), keys: of("keys") })
+}

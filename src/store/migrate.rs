@@ -1,0 +1,104 @@
+//! Migrations: one text for both databases, inside the binary. Forward only.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{PgConnection, SqliteConnection};
+
+use super::StoreError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// One migration and whether the database has it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct MigrationStatus {
+    /// Its number.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// Whether it was applied.
+    pub applied: bool,
+}
+
+/// Brings a SQLite database up to date. An exclusive file lock beside the database keeps a second process waiting: sqlx's own
+/// lock does nothing on SQLite.
+pub(super) async fn run_on_sqlite(connection: &mut SqliteConnection, file: &Path) -> Result<(), StoreError> {
+    let _lock = lock_beside(file)?;
+    refuse_newer(&applied_on_sqlite(connection).await?)?;
+    MIGRATIONS.run(connection).await.map_err(failed)
+}
+
+/// Brings a PostgreSQL database up to date, under sqlx's advisory lock.
+pub(super) async fn run_on_postgres(connection: &mut PgConnection) -> Result<(), StoreError> {
+    refuse_newer(&applied_on_postgres(connection).await?)?;
+    MIGRATIONS.run(connection).await.map_err(failed)
+}
+
+/// What a database has, for [`check`] and [`status`].
+pub(super) async fn applied_on_sqlite(connection: &mut SqliteConnection) -> Result<BTreeSet<i64>, StoreError> {
+    let exists: Option<(String,)> =
+        sqlx::query_as("SELECT name FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'")
+            .fetch_optional(&mut *connection)
+            .await?;
+    if exists.is_none() {
+        return Ok(BTreeSet::new());
+    }
+    let rows: Vec<(i64,)> = sqlx::query_as(APPLIED).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(version,)| version).collect())
+}
+
+/// The same on PostgreSQL.
+pub(super) async fn applied_on_postgres(connection: &mut PgConnection) -> Result<BTreeSet<i64>, StoreError> {
+    let (exists,): (bool,) =
+        sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
+    if !exists {
+        return Ok(BTreeSet::new());
+    }
+    let rows: Vec<(i64,)> = sqlx::query_as(APPLIED).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(version,)| version).collect())
+}
+
+const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+
+/// Refuses a database that this version does not fit.
+pub(super) fn check(applied: &BTreeSet<i64>) -> Result<(), StoreError> {
+    refuse_newer(applied)?;
+    if MIGRATIONS.iter().all(|known| applied.contains(&known.version)) { Ok(()) } else { Err(StoreError::Outdated) }
+}
+
+/// Every migration of this version, and whether the database has it.
+pub(super) fn status(applied: &BTreeSet<i64>) -> Vec<MigrationStatus> {
+    MIGRATIONS
+        .iter()
+        .map(|known| MigrationStatus {
+            version: known.version,
+            name: known.description.to_string(),
+            applied: applied.contains(&known.version),
+        })
+        .collect()
+}
+
+fn refuse_newer(applied: &BTreeSet<i64>) -> Result<(), StoreError> {
+    let newest_known = MIGRATIONS.iter().map(|known| known.version).max().unwrap_or(0);
+    match applied.last() {
+        Some(newest) if *newest > newest_known => Err(StoreError::Newer(*newest)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => StoreError::Newer(version),
+        other => StoreError::Unavailable(format!("a migration failed: {other}").into()),
+    }
+}
+
+/// Holds the lock while the answer lives.
+fn lock_beside(file: &Path) -> Result<std::fs::File, StoreError> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".migrating");
+    let lock = super::open::private_file(Path::new(&name))?;
+    lock.lock().map_err(|error| StoreError::Unavailable(format!("the migration lock: {error}").into()))?;
+    Ok(lock)
+}

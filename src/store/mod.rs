@@ -1,0 +1,166 @@
+//! Rows in, domain values out. The only SQL of the house: one text for SQLite and PostgreSQL, one file a table.
+//!
+//! Reading functions take `&mut Db`, writing functions `&mut Tx`. A `Tx` lives only inside [`Store::write`], where it is one
+//! unit of work: all of it is durable when `write` returns `Ok`, and none of it when it returns `Err`. Refusals that must be
+//! kept are `Ok` values.
+
+pub mod audit;
+pub mod changes;
+pub mod error;
+
+mod commit;
+mod migrate;
+mod open;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+pub use error::StoreError;
+pub use migrate::MigrationStatus;
+pub use open::OpenOptions;
+
+/// The database: SQLite inside the process, or PostgreSQL beside it.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Backend>);
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite { writer: commit::Writer, readers: SqlitePool },
+    Postgres { pool: PgPool },
+}
+
+/// A connection: reads go through it. Inside a [`Tx`] it is that unit's own.
+#[derive(Debug)]
+pub struct Db {
+    connection: Connection,
+    /// Whether a statement is under way; tells the writer that a waiting unit waits for us and nothing else.
+    in_statement: Arc<AtomicBool>,
+    /// Whether a statement failed: then nothing more may run in the unit, and nothing of it may be kept.
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Sqlite(SqliteConnection),
+    PooledSqlite(PoolConnection<Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    PooledPostgres(PoolConnection<Postgres>),
+}
+
+/// A connection by its database.
+enum Side<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Connection {
+    fn side(&mut self) -> Side<'_> {
+        match self {
+            Self::Sqlite(own) => Side::Sqlite(own),
+            Self::PooledSqlite(own) => Side::Sqlite(own),
+            Self::Postgres(own) => Side::Postgres(own),
+            Self::PooledPostgres(own) => Side::Postgres(own),
+        }
+    }
+}
+
+/// One unit of work in progress. The writer (SQLite) or the pool (PostgreSQL) owns its beginning and its end.
+#[derive(Debug)]
+pub struct Tx(Db);
+
+impl std::ops::Deref for Tx {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Db {
+        &mut self.0
+    }
+}
+
+impl Db {
+    fn over(connection: Connection) -> Self {
+        Self { connection, in_statement: Arc::new(AtomicBool::new(false)), failed: false }
+    }
+
+    /// Whether the database is PostgreSQL, for the rare statement that one of the two needs and the other does not know.
+    fn is_postgres(&self) -> bool {
+        matches!(self.connection, Connection::Postgres(_) | Connection::PooledPostgres(_))
+    }
+
+    fn statement_begins(&mut self) -> Result<(), StoreError> {
+        if self.failed {
+            return Err(StoreError::IgnoredFailure);
+        }
+        self.in_statement.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn statement_ended<T>(&mut self, outcome: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        self.in_statement.store(false, Ordering::Relaxed);
+        outcome.map_err(|error| {
+            self.failed = true;
+            StoreError::from(error)
+        })
+    }
+}
+
+/// Runs one query text on whichever database the connection belongs to.
+macro_rules! on {
+    ($db:expr, |$connection:ident| $query:expr) => {{
+        let db: &mut $crate::store::Db = $db;
+        db.statement_begins()?;
+        let outcome = match db.connection.side() {
+            $crate::store::Side::Sqlite($connection) => $query,
+            $crate::store::Side::Postgres($connection) => $query,
+        };
+        db.statement_ended(outcome)
+    }};
+}
+pub(crate) use on;
+
+impl Store {
+    /// Runs one unit of work; returns when all it did and saw is durable. An error undoes the unit. The unit may wait for
+    /// nothing but its own statements, and must own what it uses.
+    ///
+    /// # Errors
+    /// What the unit returned, or what the database had against it.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.0.as_ref() {
+            Backend::Sqlite { writer, .. } => writer.write(work).await,
+            Backend::Postgres { pool } => commit::write_on_postgres(pool, work).await,
+        }
+    }
+
+    /// A plain connection for reading, without a transaction.
+    ///
+    /// # Errors
+    /// If none can be had.
+    pub async fn read(&self) -> Result<Db, StoreError> {
+        Ok(Db::over(match self.0.as_ref() {
+            Backend::Sqlite { readers, .. } => Connection::PooledSqlite(readers.acquire().await?),
+            Backend::Postgres { pool } => Connection::PooledPostgres(pool.acquire().await?),
+        }))
+    }
+
+    /// Finishes what was accepted and closes the connections.
+    pub async fn close(&self) {
+        match self.0.as_ref() {
+            Backend::Sqlite { writer, readers } => {
+                writer.close().await;
+                readers.close().await;
+            }
+            Backend::Postgres { pool } => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Opening a database: where it is, how many connections, which promises it must keep.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::migrate::{self, MigrationStatus};
+use super::{Backend, Store, StoreError, commit};
+
+const BUSY: Duration = Duration::from_secs(5);
+const SQLITE_READERS: u32 = 4;
+
+/// How to open a database.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// `sqlite://path` or `postgres://…`.
+    pub url: String,
+    /// Connections of the PostgreSQL pool.
+    pub max_connections: u32,
+    /// Whether to apply migrations. Otherwise a database that lacks some is refused.
+    pub migrate: bool,
+}
+
+impl Store {
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// If it cannot be reached, is of a newer version, or lacks migrations that may not be applied.
+    pub async fn open(options: &OpenOptions) -> Result<Self, StoreError> {
+        let backend = match location(&options.url)? {
+            Location::Sqlite(file) => {
+                make_private_folder(&file)?;
+                drop(private_file(&file)?);
+                let connect = sqlite_options(&file);
+                let mut first = connect.connect().await?;
+                if options.migrate {
+                    migrate::run_on_sqlite(&mut first, &file).await?;
+                } else {
+                    migrate::check(&migrate::applied_on_sqlite(&mut first).await?)?;
+                }
+                first.close().await?;
+                let writer = commit::Writer::start(connect.clone()).await?;
+                let readers = SqlitePoolOptions::new()
+                    .min_connections(1)
+                    .max_connections(SQLITE_READERS)
+                    .acquire_timeout(BUSY)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(false)
+                    .connect_with(connect.pragma("query_only", "on"))
+                    .await?;
+                Backend::Sqlite { writer, readers }
+            }
+            Location::Postgres(connect) => {
+                let pool = PgPoolOptions::new()
+                    .max_connections(options.max_connections)
+                    .acquire_timeout(BUSY)
+                    .connect_with(*connect)
+                    .await?;
+                let mut first = pool.acquire().await?;
+                if options.migrate {
+                    migrate::run_on_postgres(&mut first).await?;
+                } else {
+                    migrate::check(&migrate::applied_on_postgres(&mut first).await?)?;
+                }
+                drop(first);
+                Backend::Postgres { pool }
+            }
+        };
+        Ok(Self(Arc::new(backend)))
+    }
+
+    /// Which migrations a database has, without changing it.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub async fn migrations(url: &str) -> Result<Vec<MigrationStatus>, StoreError> {
+        let applied = match location(url)? {
+            Location::Sqlite(file) if !file.exists() => std::collections::BTreeSet::new(),
+            Location::Sqlite(file) => migrate::applied_on_sqlite(&mut sqlite_options(&file).connect().await?).await?,
+            Location::Postgres(connect) => migrate::applied_on_postgres(&mut connect.connect().await?).await?,
+        };
+        Ok(migrate::status(&applied))
+    }
+}
+
+enum Location {
+    Sqlite(PathBuf),
+    Postgres(Box<PgConnectOptions>),
+}
+
+fn location(url: &str) -> Result<Location, StoreError> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        return Ok(Location::Sqlite(PathBuf::from(path)));
+    }
+    PgConnectOptions::from_str(url)
+        .map(|options| Location::Postgres(Box::new(options.log_statements(log::LevelFilter::Off).log_slow_statements(log::LevelFilter::Off, BUSY))))
+        // The text of the error may repeat the password in the URL.
+        .map_err(|_| StoreError::Unavailable("database.url is neither sqlite://path nor postgres://user@host/name".into()))
+}
+
+/// WAL and a full sync at every commit: an answer that was given survives a power cut. Deleted rows are overwritten.
+fn sqlite_options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("secure_delete", "on")
+        .pragma("trusted_schema", "off")
+        .log_statements(log::LevelFilter::Off)
+        .log_slow_statements(log::LevelFilter::Off, BUSY)
+}
+
+fn make_private_folder(file: &Path) -> Result<(), StoreError> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    if folder.exists() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display()).into()))
+}
+
+/// Opens a file that only its owner may read, and makes it if it is not there.
+pub(super) fn private_file(file: &Path) -> Result<std::fs::File, StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map_err(|error| StoreError::Unavailable(format!("{}: {error}", file.display()).into()))
+}
