@@ -1,0 +1,98 @@
+//! How much work a request may cause, and how often a password may be tried.
+
+use std::time::Duration;
+
+use super::Check;
+use crate::config::duration::{days, minutes, seconds};
+
+impl Check<'_> {
+    pub(super) fn password_hashing(&mut self) {
+        let p = &self.config.passwords;
+        for (key, value, floor) in [
+            ("passwords.memory_kib", p.memory_kib, 19_456),
+            ("passwords.iterations", p.iterations, 2),
+        ] {
+            if value < floor {
+                self.reading.report(
+                    &[key],
+                    format!("{value} would make stolen hashes quick to guess"),
+                    format!("Write {floor} or more."),
+                );
+            }
+        }
+        self.within("passwords.memory_kib", p.memory_kib, 19_456, 4_194_304);
+        self.within("passwords.iterations", p.iterations, 2, 100);
+        self.within("passwords.parallelism", p.parallelism, 1, 64);
+        self.within("passwords.threads", p.threads, 0, 1_024);
+        self.within("passwords.queue", p.queue, 1, 100_000);
+        self.within("passwords.min_length", p.min_length, 8, 64);
+        // 64 characters must fit (ASVS 6.2.9), and a character may take four bytes.
+        self.within("passwords.max_length", p.max_length, 256, 65_536);
+    }
+
+    pub(super) fn password_attempts(&mut self) {
+        let p = &self.config.passwords;
+        let narrow = (
+            "passwords.attempts_per_account_and_network",
+            p.attempts_per_account_and_network,
+        );
+        let account = ("passwords.attempts_per_account", p.attempts_per_account);
+        let network = ("passwords.attempts_per_network", p.attempts_per_network);
+        for (key, value) in [narrow, account, network] {
+            self.within(key, value, 1, 100_000);
+        }
+        self.at_most(narrow, account);
+        self.at_most(narrow, network);
+        self.life(
+            "passwords.attempts_window",
+            p.attempts_window,
+            seconds(1),
+            days(1),
+        );
+    }
+
+    pub(super) fn limits(&mut self) {
+        let l = &self.config.limits;
+        self.within("limits.body_bytes", l.body_bytes, 8_192, 1_048_576);
+        self.within("limits.header_bytes", l.header_bytes, 8_192, 1_048_576);
+        self.within(
+            "limits.request_timeout",
+            l.request_timeout,
+            seconds(1),
+            minutes(5),
+        );
+        self.within(
+            "limits.header_timeout",
+            l.header_timeout,
+            seconds(1),
+            minutes(5),
+        );
+        self.within(
+            "limits.graceful_stop",
+            l.graceful_stop,
+            Duration::ZERO,
+            minutes(10),
+        );
+        self.within(
+            "limits.change_poll",
+            l.change_poll,
+            Duration::from_millis(50),
+            seconds(10),
+        );
+        self.within(
+            "limits.stale_log",
+            l.stale_log,
+            Duration::from_millis(100),
+            minutes(5),
+        );
+        self.within("limits.stale_stop", l.stale_stop, seconds(1), minutes(15));
+        self.at_most(
+            ("limits.change_poll", l.change_poll),
+            ("limits.stale_log", l.stale_log),
+        );
+        self.at_most(
+            ("limits.stale_log", l.stale_log),
+            ("limits.stale_stop", l.stale_stop),
+        );
+    }
+}
