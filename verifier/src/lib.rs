@@ -1,1 +1,41 @@
-//! Checks access tokens.
+// The example in the README needs the `axum` feature, so it is compiled as a test only with it.
+#![cfg_attr(
+    any(feature = "axum", not(doctest)),
+    doc = include_str!("../README.md")
+)]
+
+mod algorithm;
+#[cfg(feature = "axum")]
+mod bearer;
+mod builder;
+mod cache;
+mod challenge;
+mod claims;
+mod clock;
+mod cooldown;
+#[cfg(feature = "axum")]
+mod credentials;
+mod discovery;
+mod error;
+mod fetch;
+mod issuer;
+mod json;
+mod jwks;
+mod principal;
+#[cfg(test)]
+mod testing;
+mod token;
+mod verifier;
+
+pub use algorithm::Algorithm;
+#[cfg(feature = "axum")]
+pub use bearer::{BearerLayer, BearerService, RequireScope, RequireScopeService, require_scope};
+pub use builder::{BuildError, VerifierBuilder};
+pub use challenge::Refusal;
+pub use clock::{Clock, SystemClock};
+pub use error::{Reason, VerifyError};
+pub use fetch::{Document, Fetch, FetchError, FetchFuture, HttpFetch};
+pub use principal::Principal;
+pub use reqwest;
+pub use url::Url;
+pub use verifier::Verifier;

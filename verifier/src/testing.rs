@@ -1,0 +1,241 @@
+//! An issuer for tests: keys, tokens, a clock that is set by hand and documents without a network.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::fetch::{Document, Fetch, FetchError, FetchFuture};
+
+pub(crate) const ISSUER: &str = "https://id.example.com";
+pub(crate) const AUDIENCE: &str = "https://api.example.com";
+pub(crate) const START: u64 = 1_800_000_000;
+
+pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A signing key of the issuer.
+pub(crate) struct TestKey {
+    pub(crate) kid: String,
+    pair: Pair,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+impl TestKey {
+    pub(crate) fn rsa(kid: &str) -> Self {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        Self { kid: kid.to_owned(), pair: Pair::Rsa(pair) }
+    }
+
+    pub(crate) fn ec(kid: &str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        Self { kid: kid.to_owned(), pair: Pair::Ec(pair) }
+    }
+
+    pub(crate) fn alg(&self) -> &'static str {
+        match self.pair {
+            Pair::Rsa(_) => "RS256",
+            Pair::Ec(_) => "ES256",
+        }
+    }
+
+    pub(crate) fn jwk(&self) -> Value {
+        let (kid, alg) = (&self.kid, self.alg());
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                json!({"kty": "RSA", "use": "sig", "alg": alg, "kid": kid,
+                       "n": b64(public.n), "e": b64(public.e)})
+            }
+            Pair::Ec(pair) => {
+                let point = pair.public_key().as_ref();
+                json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": alg, "kid": kid,
+                       "x": b64(&point[1..33]), "y": b64(&point[33..])})
+            }
+        }
+    }
+
+    pub(crate) fn header(&self) -> Value {
+        json!({"typ": "at+jwt", "alg": self.alg(), "kid": self.kid})
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+                signature
+            }
+            Pair::Ec(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
+        }
+    }
+
+    /// A token over any header and payload, signed with this key.
+    pub(crate) fn token_of(&self, header: &str, payload: &str) -> String {
+        let signed = format!("{}.{}", b64(header), b64(payload));
+        let signature = b64(self.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    /// A token with a good header.
+    pub(crate) fn token(&self, claims: &Value) -> String {
+        self.token_of(&self.header().to_string(), &claims.to_string())
+    }
+}
+
+/// Claims that every check lets pass.
+pub(crate) fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "client_id": "app-1", "jti": "token-1",
+        "iat": START, "exp": START + 900, "scope": "notes:read profile", "sid": "session-1",
+    })
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone, Default)]
+pub(crate) struct TestClock {
+    milliseconds: Arc<AtomicU64>,
+}
+
+impl TestClock {
+    pub(crate) fn advance(&self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap();
+        self.milliseconds.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn unix_time(&self) -> u64 {
+        START + self.elapsed().as_secs()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.milliseconds.load(Ordering::SeqCst))
+    }
+}
+
+/// The issuer's documents, without a network. Clones share them.
+#[derive(Clone)]
+pub(crate) struct TestIssuer {
+    state: Arc<IssuerState>,
+}
+
+struct IssuerState {
+    documents: Mutex<HashMap<String, Document>>,
+    asked: Mutex<Vec<String>>,
+    /// Each answer needs a permit; an open gate has plenty.
+    gate: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// Plenty of permits.
+const OPEN: usize = 1_000_000;
+
+impl TestIssuer {
+    pub(crate) fn new(keys: &[&TestKey]) -> Self {
+        let state = IssuerState {
+            documents: Mutex::default(),
+            asked: Mutex::default(),
+            gate: Semaphore::new(OPEN),
+            waiting: AtomicUsize::new(0),
+        };
+        let issuer = Self { state: Arc::new(state) };
+        let discovery = json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/jwks")});
+        issuer.answer("/.well-known/openid-configuration", json_document(&discovery));
+        issuer.publish(keys);
+        issuer
+    }
+
+    pub(crate) fn publish(&self, keys: &[&TestKey]) {
+        let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+        self.answer("/jwks", json_document(&json!({ "keys": keys })));
+    }
+
+    /// Sets the answer for a path of the issuer.
+    pub(crate) fn answer(&self, path: &str, document: Document) {
+        self.state.documents.lock().unwrap().insert(format!("{ISSUER}{path}"), document);
+    }
+
+    /// From now on every path answers 500, until something is published again.
+    pub(crate) fn break_down(&self) {
+        self.answer("/jwks", Document::new(500, ""));
+    }
+
+    /// How often the key set was asked for.
+    pub(crate) fn key_requests(&self) -> usize {
+        let asked = self.state.asked.lock().unwrap();
+        asked.iter().filter(|url| url.ends_with("/jwks")).count()
+    }
+
+    /// How often anything was asked for.
+    pub(crate) fn requests(&self) -> usize {
+        self.state.asked.lock().unwrap().len()
+    }
+
+    /// Answers wait from now on.
+    pub(crate) fn close_gate(&self) {
+        self.state.gate.forget_permits(OPEN * 2);
+    }
+
+    /// Answers go out again.
+    pub(crate) fn open_gate(&self) {
+        self.state.gate.add_permits(OPEN);
+    }
+
+    /// Waits until a request stands before the closed gate.
+    pub(crate) async fn request_waits(&self) {
+        while self.state.waiting.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many requests stand before the gate.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.waiting.load(Ordering::SeqCst)
+    }
+}
+
+fn json_document(value: &Value) -> Document {
+    Document::new(200, value.to_string()).cache_control("public, max-age=300")
+}
+
+/// Counts a request as waiting for as long as it exists, also when it is dropped in between.
+struct Waiting<'w>(&'w AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Fetch for TestIssuer {
+    fn get<'f>(&'f self, url: &'f Url, _: usize) -> FetchFuture<'f> {
+        Box::pin(async move {
+            self.state.asked.lock().unwrap().push(url.to_string());
+            self.state.waiting.fetch_add(1, Ordering::SeqCst);
+            let waiting = Waiting(&self.state.waiting);
+            self.state.gate.acquire().await.unwrap().forget();
+            drop(waiting);
+            let documents = self.state.documents.lock().unwrap();
+            documents.get(url.as_str()).cloned().ok_or_else(|| FetchError::new("no such document"))
+        })
+    }
+}
