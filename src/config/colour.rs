@@ -36,11 +36,7 @@ impl Colour {
     fn luminance(self) -> f64 {
         let linear = |part: u8| {
             let part = f64::from(part) / 255.0;
-            if part <= 0.040_45 {
-                part / 12.92
-            } else {
-                ((part + 0.055) / 1.055).powf(2.4)
-            }
+            if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * linear(self.red) + 0.7152 * linear(self.green) + 0.0722 * linear(self.blue)
     }
@@ -57,20 +53,13 @@ impl TextSetting for Colour {
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.strip_prefix('#')
-            .filter(|digits| {
-                digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-            })
+            .filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u32::from_str_radix(digits, 16).ok())
             .map(|number| {
                 let [_, red, green, blue] = number.to_be_bytes();
                 Self::new(red, green, blue)
             })
-            .ok_or_else(|| {
-                Wrong::new(
-                    format!("{text:?} is not a colour"),
-                    <Self as TextSetting>::WRITE,
-                )
-            })
+            .ok_or_else(|| Wrong::new(format!("{text:?} is not a colour"), <Self as TextSetting>::WRITE))
     }
 
     fn to_text(&self) -> String {

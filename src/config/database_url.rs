@@ -94,30 +94,24 @@ impl fmt::Debug for PostgresUrl {
 }
 
 impl TextSetting for DatabaseUrl {
-    const WRITE: &'static str = "Write \"sqlite://data/frontdesk.db\" (a file) or \"postgres://user:password@host/database\".";
+    const WRITE: &'static str =
+        "Write \"sqlite://data/frontdesk.db\" (a file) or \"postgres://user:password@host/database\".";
 
     // The text may hold a password, so no message repeats it.
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let wrong = |what: &str| Wrong::new(what, <Self as TextSetting>::WRITE);
-        let sqlite = text
-            .strip_prefix("sqlite://")
-            .or_else(|| text.strip_prefix("sqlite:"));
+        let sqlite = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
         if let Some(file) = sqlite {
             return match file {
                 "" => Err(wrong("names no file")),
                 ":memory:" => Err(wrong("a database in memory would be lost at every stop")),
-                file if file.contains('?') => Err(wrong(
-                    "takes no parameters for SQLite, Frontdesk sets them itself",
-                )),
+                file if file.contains('?') => Err(wrong("takes no parameters for SQLite, Frontdesk sets them itself")),
                 file => Ok(Self::Sqlite(PathBuf::from(file))),
             };
         }
-        let url =
-            Url::parse(text).map_err(|error| wrong(&format!("is not a database URL: {error}")))?;
+        let url = Url::parse(text).map_err(|error| wrong(&format!("is not a database URL: {error}")))?;
         match url.scheme() {
-            "postgres" | "postgresql" if url.path().len() > 1 => {
-                Ok(Self::Postgres(PostgresUrl(url)))
-            }
+            "postgres" | "postgresql" if url.path().len() > 1 => Ok(Self::Postgres(PostgresUrl(url))),
             "postgres" | "postgresql" => Err(wrong("names no database after the host")),
             _ => Err(wrong("is neither SQLite nor PostgreSQL")),
         }
@@ -153,10 +147,7 @@ mod tests {
             assert!(url.connect_url().contains("hunter2"));
             for shown in [url.to_string(), format!("{url:?}")] {
                 assert!(!shown.contains("hunter2"), "{shown}");
-                assert!(
-                    shown.contains("desk") && shown.contains("db.internal/frontdesk"),
-                    "{shown}"
-                );
+                assert!(shown.contains("desk") && shown.contains("db.internal/frontdesk"), "{shown}");
             }
         }
         assert!(!parse("postgres://desk@db.internal/frontdesk").has_password());
@@ -164,22 +155,10 @@ mod tests {
 
     #[test]
     fn a_sqlite_file_is_taken_as_written() {
-        assert_eq!(
-            parse("sqlite://data/frontdesk.db"),
-            DatabaseUrl::Sqlite("data/frontdesk.db".into())
-        );
-        assert_eq!(
-            parse("sqlite:///var/lib/x.db"),
-            DatabaseUrl::Sqlite("/var/lib/x.db".into())
-        );
+        assert_eq!(parse("sqlite://data/frontdesk.db"), DatabaseUrl::Sqlite("data/frontdesk.db".into()));
+        assert_eq!(parse("sqlite:///var/lib/x.db"), DatabaseUrl::Sqlite("/var/lib/x.db".into()));
         assert_eq!(parse("sqlite:x.db"), DatabaseUrl::Sqlite("x.db".into()));
-        assert_eq!(
-            parse("sqlite://100%/x.db").connect_url(),
-            "sqlite://100%25/x.db"
-        );
-        assert_eq!(
-            parse("sqlite://100%/x.db").to_string(),
-            "sqlite://100%/x.db"
-        );
+        assert_eq!(parse("sqlite://100%/x.db").connect_url(), "sqlite://100%25/x.db");
+        assert_eq!(parse("sqlite://100%/x.db").to_string(), "sqlite://100%/x.db");
     }
 }

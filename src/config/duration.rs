@@ -3,13 +3,7 @@
 use std::time::Duration;
 
 /// Units from long to short, with their length in milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// A hundred years; more is a slip of the pen, and would overflow dates.
 const LONGEST: Duration = days(36_500);
@@ -55,9 +49,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
             return Err(format!("{text:?} has the unknown unit {unit:?}"));
         }
         let Some(position) = longer_units.iter().position(|(name, _)| *name == unit) else {
-            return Err(format!(
-                "{text:?} does not go from long units to short ones"
-            ));
+            return Err(format!("{text:?} does not go from long units to short ones"));
         };
         let (here, shorter_units) = longer_units.split_at(position + 1);
         let length = here.last().map_or(0, |(_, length)| *length);
@@ -85,11 +77,7 @@ pub(super) fn print(duration: Duration) -> String {
             text.push_str(&format!("{count}{unit}"));
         }
     }
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 fn split_at_end_of(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -108,10 +96,7 @@ mod tests {
             ("7d", days(7)),
             ("1h30m", minutes(90)),
             ("500ms", Duration::from_millis(500)),
-            (
-                "1d2h3m4s5ms",
-                days(1) + hours(2) + minutes(3) + Duration::from_millis(4_005),
-            ),
+            ("1d2h3m4s5ms", days(1) + hours(2) + minutes(3) + Duration::from_millis(4_005)),
             ("0s", Duration::ZERO),
             ("36500d", days(36_500)),
         ] {

@@ -21,17 +21,8 @@ impl Issuer {
     #[must_use]
     pub fn localhost(port: u16) -> Self {
         let host = "localhost".to_owned();
-        let origin = if port == 80 {
-            format!("http://{host}")
-        } else {
-            format!("http://{host}:{port}")
-        };
-        Self {
-            origin,
-            host,
-            port,
-            development: true,
-        }
+        let origin = if port == 80 { format!("http://{host}") } else { format!("http://{host}:{port}") };
+        Self { origin, host, port, development: true }
     }
 
     /// Reads an issuer.
@@ -80,33 +71,23 @@ impl fmt::Display for Issuer {
 }
 
 impl TextSetting for Issuer {
-    const WRITE: &'static str =
-        "Write the origin of the provider in quotes, such as \"https://id.example.com\".";
+    const WRITE: &'static str = "Write the origin of the provider in quotes, such as \"https://id.example.com\".";
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         if !text.contains("://") {
             let with_scheme = complete(text);
-            return Err(Wrong::new(
-                format!("{text:?} has no scheme"),
-                write(with_scheme.as_deref()),
-            ));
+            return Err(Wrong::new(format!("{text:?} has no scheme"), write(with_scheme.as_deref())));
         }
-        let url = Url::parse(text)
-            .map_err(|error| Wrong::new(format!("{text:?} is not a URL: {error}"), write(None)))?;
+        let url =
+            Url::parse(text).map_err(|error| Wrong::new(format!("{text:?} is not a URL: {error}"), write(None)))?;
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-            return Err(Wrong::new(
-                format!("{text:?} is not an https URL"),
-                write(None),
-            ));
+            return Err(Wrong::new(format!("{text:?} is not an https URL"), write(None)));
         };
         let development = match url.scheme() {
             "https" => false,
             "http" => true,
             _ => {
-                return Err(Wrong::new(
-                    format!("{text:?} is not an https URL"),
-                    write(None),
-                ));
+                return Err(Wrong::new(format!("{text:?} is not an https URL"), write(None)));
             }
         };
         let mut correct = url.clone();
@@ -116,12 +97,7 @@ impl TextSetting for Issuer {
         }
         let correct = correct.origin().ascii_serialization();
         if text == correct {
-            return Ok(Self {
-                origin: correct,
-                host: host.to_string(),
-                port,
-                development,
-            });
+            return Ok(Self { origin: correct, host: host.to_string(), port, development });
         }
         let what = if development && !is_loopback(&host) {
             "plain http would send passwords and tokens in the clear, it is allowed only on loopback".to_owned()
@@ -134,9 +110,7 @@ impl TextSetting for Issuer {
         } else if text.ends_with('/') {
             format!("{text:?} ends with a slash, and clients compare the issuer byte by byte")
         } else {
-            format!(
-                "{text:?} is not in its normal form, and clients compare the issuer byte by byte"
-            )
+            format!("{text:?} is not in its normal form, and clients compare the issuer byte by byte")
         };
         Err(Wrong::new(what, write(Some(&correct))))
     }
@@ -147,21 +121,14 @@ impl TextSetting for Issuer {
 }
 
 fn write(correct: Option<&str>) -> String {
-    correct.map_or_else(
-        || Issuer::WRITE.to_owned(),
-        |correct| format!("Write \"{correct}\"."),
-    )
+    correct.map_or_else(|| Issuer::WRITE.to_owned(), |correct| format!("Write \"{correct}\"."))
 }
 
 /// The origin that somebody meant who left out the scheme.
 fn complete(text: &str) -> Option<String> {
     let secure = Url::parse(&format!("https://{text}")).ok()?;
     let plain = Url::parse(&format!("http://{text}")).ok()?;
-    let url = if is_loopback(&secure.host()?) {
-        plain
-    } else {
-        secure
-    };
+    let url = if is_loopback(&secure.host()?) { plain } else { secure };
     Some(url.origin().ascii_serialization())
 }
 
@@ -188,82 +155,34 @@ mod tests {
             ("http://localhost:8080", "localhost", 8080, true),
             ("http://127.0.0.1:8080", "127.0.0.1", 8080, true),
             ("http://[::1]:8080", "[::1]", 8080, true),
-            (
-                "http://id.demo.localhost:8080",
-                "id.demo.localhost",
-                8080,
-                true,
-            ),
+            ("http://id.demo.localhost:8080", "id.demo.localhost", 8080, true),
         ] {
             let issuer = Issuer::parse(text).unwrap();
             assert_eq!(issuer.as_str(), text);
-            assert_eq!(
-                (issuer.host(), issuer.port(), issuer.is_development()),
-                (host, port, development),
-                "{text}"
-            );
+            assert_eq!((issuer.host(), issuer.port(), issuer.is_development()), (host, port, development), "{text}");
             assert_eq!(issuer.url("/oauth2/token"), format!("{text}/oauth2/token"));
         }
-        assert_eq!(
-            Issuer::parse("http://localhost:9000"),
-            Ok(Issuer::localhost(9000))
-        );
+        assert_eq!(Issuer::parse("http://localhost:9000"), Ok(Issuer::localhost(9000)));
         assert_eq!(Issuer::parse("http://localhost"), Ok(Issuer::localhost(80)));
     }
 
     #[test]
     fn names_the_correction() {
         for (text, correction) in [
-            (
-                "https://id.example.com/",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://id.example.com/auth",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://id.example.com?x",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://id.example.com#x",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://me:pw@id.example.com",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://ID.example.com",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://id.example.com:443",
-                "Write \"https://id.example.com\".",
-            ),
-            (
-                "https://bücher.example",
-                "Write \"https://xn--bcher-kva.example\".",
-            ),
-            (
-                " https://id.example.com",
-                "Write \"https://id.example.com\".",
-            ),
+            ("https://id.example.com/", "Write \"https://id.example.com\"."),
+            ("https://id.example.com/auth", "Write \"https://id.example.com\"."),
+            ("https://id.example.com?x", "Write \"https://id.example.com\"."),
+            ("https://id.example.com#x", "Write \"https://id.example.com\"."),
+            ("https://me:pw@id.example.com", "Write \"https://id.example.com\"."),
+            ("https://ID.example.com", "Write \"https://id.example.com\"."),
+            ("https://id.example.com:443", "Write \"https://id.example.com\"."),
+            ("https://bücher.example", "Write \"https://xn--bcher-kva.example\"."),
+            (" https://id.example.com", "Write \"https://id.example.com\"."),
             ("http://id.example.com", "Write \"https://id.example.com\"."),
-            (
-                "http://192.168.0.7:8080",
-                "Write \"https://192.168.0.7:8080\".",
-            ),
+            ("http://192.168.0.7:8080", "Write \"https://192.168.0.7:8080\"."),
             ("http://127.0.0.2:8080", "Write \"https://127.0.0.2:8080\"."),
-            (
-                "http://notlocalhost:8080",
-                "Write \"https://notlocalhost:8080\".",
-            ),
-            (
-                "http://localhost.example.com",
-                "Write \"https://localhost.example.com\".",
-            ),
+            ("http://notlocalhost:8080", "Write \"https://notlocalhost:8080\"."),
+            ("http://localhost.example.com", "Write \"https://localhost.example.com\"."),
             ("id.example.com", "Write \"https://id.example.com\"."),
             ("localhost:8080", "Write \"http://localhost:8080\"."),
             ("ftp://id.example.com", "such as \"https://id.example.com\""),

@@ -35,10 +35,7 @@ impl ListenAddress {
     pub fn sockets(&self) -> Vec<SocketAddr> {
         match *self {
             Self::Localhost(port) => {
-                vec![
-                    (Ipv4Addr::LOCALHOST, port).into(),
-                    (Ipv6Addr::LOCALHOST, port).into(),
-                ]
+                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
             }
             Self::Socket(address) => vec![address],
         }
@@ -79,23 +76,15 @@ impl Setting for Listen {
         if let Some(text) = value.as_str() {
             return address(text).map(|one| Self(vec![one]));
         }
-        let items = value
-            .as_array()
-            .ok_or_else(|| Wrong::kind(value, Self::WRITE))?;
+        let items = value.as_array().ok_or_else(|| Wrong::kind(value, Self::WRITE))?;
         if items.is_empty() {
             return Err(Wrong::new("the list is empty", Self::WRITE));
         }
         items
             .iter()
             .map(|item| {
-                let text = item
-                    .get_ref()
-                    .as_str()
-                    .ok_or_else(|| Wrong::kind(item.get_ref(), Self::WRITE));
-                text.and_then(address).map_err(|wrong| Wrong {
-                    span: Some(item.span()),
-                    ..wrong
-                })
+                let text = item.get_ref().as_str().ok_or_else(|| Wrong::kind(item.get_ref(), Self::WRITE));
+                text.and_then(address).map_err(|wrong| Wrong { span: Some(item.span()), ..wrong })
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -105,10 +94,7 @@ impl Setting for Listen {
     fn from_variable(text: &str) -> Result<Self, Wrong> {
         match DeValue::parse(text) {
             Ok(value) if value.get_ref().is_array() => {
-                Self::from_toml(value.get_ref()).map_err(|wrong| Wrong {
-                    span: None,
-                    ..wrong
-                })
+                Self::from_toml(value.get_ref()).map_err(|wrong| Wrong { span: None, ..wrong })
             }
             _ => address(text).map(|one| Self(vec![one])),
         }
@@ -124,16 +110,9 @@ impl Setting for Listen {
 }
 
 fn address(text: &str) -> Result<ListenAddress, Wrong> {
-    let localhost = text
-        .strip_prefix("localhost:")
-        .and_then(|port| port.parse().ok());
+    let localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     localhost
         .map(ListenAddress::Localhost)
         .or_else(|| text.parse().ok().map(ListenAddress::Socket))
-        .ok_or_else(|| {
-            Wrong::new(
-                format!("{text:?} is not an IP address with a port"),
-                Listen::WRITE,
-            )
-        })
+        .ok_or_else(|| Wrong::new(format!("{text:?} is not an IP address with a port"), Listen::WRITE))
 }

@@ -36,9 +36,7 @@ pub use environment::process_variables;
 pub use error::{ConfigError, Finding, Place, Warning};
 pub use issuer::Issuer;
 pub use listen::{Listen, ListenAddress};
-pub use sections::{
-    Database, Keys, Limits, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens,
-};
+pub use sections::{Database, Keys, Limits, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens};
 pub use words::{LogFilter, LogFormat};
 
 use duration::{hours, seconds};
@@ -94,18 +92,11 @@ impl Config {
         let path = path.unwrap_or(Path::new(DEFAULT_FILE));
         let environment = Environment::new(environment);
         match read(path) {
-            Ok((text, metadata)) => {
-                assemble(Source { path, text: &text }, Some(&metadata), &environment)
-            }
+            Ok((text, metadata)) => assemble(Source { path, text: &text }, Some(&metadata), &environment),
             // Without a file, relative paths start at the working directory.
-            Err(error) if error.kind() == ErrorKind::NotFound && !explicit => assemble(
-                Source {
-                    path: Path::new(""),
-                    text: "",
-                },
-                None,
-                &environment,
-            ),
+            Err(error) if error.kind() == ErrorKind::NotFound && !explicit => {
+                assemble(Source { path: Path::new(""), text: "" }, None, &environment)
+            }
             Err(error) => Err(ConfigError::new(vec![Finding {
                 key: None,
                 place: Place::File(path.to_owned()),
@@ -185,9 +176,7 @@ impl Config {
     #[must_use]
     pub fn longest_access_token(&self) -> Duration {
         let margin = self.keys.clock_skew + self.keys.jwks_max_age;
-        self.retire_window()
-            .saturating_sub(margin)
-            .min(LONGEST_ACCESS_TOKEN)
+        self.retire_window().saturating_sub(margin).min(LONGEST_ACCESS_TOKEN)
     }
 }
 
@@ -213,18 +202,11 @@ fn assemble(
     if let Some(metadata) = metadata {
         permissions::check(source.path, metadata, &config, &mut reading);
     }
-    if reading.findings.is_empty() {
-        Ok((config, reading.warnings))
-    } else {
-        Err(ConfigError::new(reading.findings))
-    }
+    if reading.findings.is_empty() { Ok((config, reading.warnings)) } else { Err(ConfigError::new(reading.findings)) }
 }
 
 /// The settings as they are written, unchecked.
-fn settings(
-    source: Source<'_>,
-    environment: &Environment,
-) -> Result<(Config, Reading), ConfigError> {
+fn settings(source: Source<'_>, environment: &Environment) -> Result<(Config, Reading), ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(source.text);
     if !errors.is_empty() {
         let finding = |error: &toml::de::Error| Finding {
@@ -232,8 +214,7 @@ fn settings(
             place: source.place(&error.span().unwrap_or_default()),
             // Not the whole error: that repeats the line, which may hold a password.
             what: format!("this is not TOML: {}", error.message()),
-            todo: "Write settings as key = value below their [section], with text in quotes."
-                .to_owned(),
+            todo: "Write settings as key = value below their [section], with text in quotes.".to_owned(),
         };
         return Err(ConfigError::new(errors.iter().map(finding).collect()));
     }
@@ -249,10 +230,7 @@ fn place_files(config: &mut Config, reading: &Reading, base: &Path) {
     if let DatabaseUrl::Sqlite(file) = &config.database.url
         && !reading.is_set("secrets.master_key_file")
     {
-        config.secrets.master_key_file = file
-            .parent()
-            .map_or_else(PathBuf::new, Path::to_owned)
-            .join("master.key");
+        config.secrets.master_key_file = file.parent().map_or_else(PathBuf::new, Path::to_owned).join("master.key");
     }
 }
 

@@ -36,15 +36,11 @@ fn check_mode(path: &Path, mode: u32, config: &Config, reading: &mut Reading) {
         todo,
     };
     if mode & OTHERS_WRITE != 0 {
-        reading.findings.push(finding(
-            "everybody on this machine can change the file",
-            format!("Run: chmod go-w {file}"),
-        ));
+        reading
+            .findings
+            .push(finding("everybody on this machine can change the file", format!("Run: chmod go-w {file}")));
     } else if mode & GROUP_WRITE != 0 {
-        let finding = finding(
-            "the file's group can change the file",
-            format!("Run: chmod g-w {file}"),
-        );
+        let finding = finding("the file's group can change the file", format!("Run: chmod g-w {file}"));
         // A fresh checkout looks like this under umask 002, and must start in development mode.
         if config.server.issuer.is_development() {
             reading.warnings.push(finding);
@@ -52,8 +48,8 @@ fn check_mode(path: &Path, mode: u32, config: &Config, reading: &mut Reading) {
             reading.findings.push(finding);
         }
     }
-    let password_in_file = config.database.url.has_password()
-        && matches!(reading.place("database.url"), Place::Line(..));
+    let password_in_file =
+        config.database.url.has_password() && matches!(reading.place("database.url"), Place::Line(..));
     if mode & OTHERS_READ != 0 && password_in_file {
         reading.findings.push(finding(
             "everybody on this machine can read the database password in the file",

@@ -74,9 +74,7 @@ fn insert(object: &mut Map<String, Value>, key: &str, value: Value) {
             object.insert(key.to_owned(), value);
         }
         Some((section, rest)) => {
-            let inner = object
-                .entry(section)
-                .or_insert_with(|| Value::Object(Map::new()));
+            let inner = object.entry(section).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(inner) = inner {
                 insert(inner, rest, value);
             }

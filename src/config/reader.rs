@@ -35,12 +35,7 @@ impl Reading {
 
     /// Reports what is wrong with the first of `keys`, unless one of them is known to be wrong
     /// already. The place is that of the first key that somebody wrote.
-    pub(super) fn report(
-        &mut self,
-        keys: &[&str],
-        what: impl Into<String>,
-        todo: impl Into<String>,
-    ) {
+    pub(super) fn report(&mut self, keys: &[&str], what: impl Into<String>, todo: impl Into<String>) {
         if !self.is_wrong(keys) {
             let finding = self.finding(keys, what.into(), todo.into());
             self.findings.push(finding);
@@ -56,26 +51,12 @@ impl Reading {
     }
 
     fn is_wrong(&self, keys: &[&str]) -> bool {
-        self.findings.iter().any(|finding| {
-            finding
-                .key
-                .as_deref()
-                .is_some_and(|key| keys.contains(&key))
-        })
+        self.findings.iter().any(|finding| finding.key.as_deref().is_some_and(|key| keys.contains(&key)))
     }
 
     fn finding(&self, keys: &[&str], what: String, todo: String) -> Finding {
-        let place = keys
-            .iter()
-            .find_map(|key| self.places.get(*key))
-            .cloned()
-            .unwrap_or(Place::Default);
-        Finding {
-            key: keys.first().map(|key| (*key).to_owned()),
-            place,
-            what,
-            todo,
-        }
+        let place = keys.iter().find_map(|key| self.places.get(*key)).cloned().unwrap_or(Place::Default);
+        Finding { key: keys.first().map(|key| (*key).to_owned()), place, what, todo }
     }
 }
 
@@ -90,10 +71,7 @@ impl Source<'_> {
     /// The line of the first byte of `span`.
     pub(super) fn place(&self, span: &Range<usize>) -> Place {
         let before = self.text.as_bytes().iter().take(span.start);
-        Place::Line(
-            self.path.to_owned(),
-            before.filter(|byte| **byte == b'\n').count() + 1,
-        )
+        Place::Line(self.path.to_owned(), before.filter(|byte| **byte == b'\n').count() + 1)
     }
 }
 
@@ -107,17 +85,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(
-        source: Source<'a>,
-        table: &'a DeTable<'a>,
-        environment: &'a Environment,
-    ) -> Self {
-        Self {
-            source,
-            table,
-            environment,
-            reading: Reading::default(),
-        }
+    pub(super) fn new(source: Source<'a>, table: &'a DeTable<'a>, environment: &'a Environment) -> Self {
+        Self { source, table, environment, reading: Reading::default() }
     }
 
     /// Looks for keys that no setting has; call it after every setting was told.
@@ -134,18 +103,10 @@ impl<'a> Reader<'a> {
                 self.reading.places.insert(key.to_owned(), place);
             }
             Err(wrong) => {
-                let place = wrong
-                    .span
-                    .as_ref()
-                    .map_or(place.clone(), |span| self.source.place(span));
+                let place = wrong.span.as_ref().map_or(place.clone(), |span| self.source.place(span));
                 let key = key.to_owned();
                 self.reading.places.insert(key.clone(), place.clone());
-                self.reading.findings.push(Finding {
-                    key: Some(key),
-                    place,
-                    what: wrong.what,
-                    todo: wrong.todo,
-                });
+                self.reading.findings.push(Finding { key: Some(key), place, what: wrong.what, todo: wrong.todo });
             }
         }
     }
@@ -164,19 +125,11 @@ impl<'a> Reader<'a> {
                 _ => {
                     let place = self.source.place(&name.span());
                     let (what, todo) = if is_section {
-                        (
-                            "is a section, not a setting".to_owned(),
-                            format!("Write [{key}] and its settings below."),
-                        )
+                        ("is a section, not a setting".to_owned(), format!("Write [{key}] and its settings below."))
                     } else {
                         (unknown(&key), self.suggestion(&key, str::to_owned))
                     };
-                    self.reading.findings.push(Finding {
-                        key: Some(key),
-                        place,
-                        what,
-                        todo,
-                    });
+                    self.reading.findings.push(Finding { key: Some(key), place, what, todo });
                 }
             }
         }
@@ -184,18 +137,10 @@ impl<'a> Reader<'a> {
 
     fn unknown_variables(&mut self) {
         let environment = self.environment;
-        for key in environment
-            .keys()
-            .filter(|key| !self.reading.keys.iter().any(|known| known == key))
-        {
+        for key in environment.keys().filter(|key| !self.reading.keys.iter().any(|known| known == key)) {
             let place = Place::Variable(variable_name(key));
             let todo = self.suggestion(key, variable_name);
-            let finding = Finding {
-                key: Some(key.to_owned()),
-                place,
-                what: unknown(key),
-                todo,
-            };
+            let finding = Finding { key: Some(key.to_owned()), place, what: unknown(key), todo };
             self.reading.findings.push(finding);
         }
         for name in environment.odd_names() {
@@ -203,10 +148,7 @@ impl<'a> Reader<'a> {
                 key: None,
                 place: Place::Variable(name.clone()),
                 what: "no setting has this name".to_owned(),
-                todo: format!(
-                    "Write it in capitals, FRONTDESK__SECTION__KEY: {}.",
-                    name.to_ascii_uppercase()
-                ),
+                todo: format!("Write it in capitals, FRONTDESK__SECTION__KEY: {}.", name.to_ascii_uppercase()),
             });
         }
     }
@@ -227,10 +169,7 @@ impl<'a> Reader<'a> {
         if !siblings.is_empty() {
             return format!("Remove it; [{section}] has {}.", siblings.join(", "));
         }
-        let mut sections: Vec<&str> = keys
-            .iter()
-            .filter_map(|key| key.split('.').next())
-            .collect();
+        let mut sections: Vec<&str> = keys.iter().filter_map(|key| key.split('.').next()).collect();
         sections.dedup();
         format!("Remove it; the sections are {}.", sections.join(", "))
     }
@@ -238,11 +177,7 @@ impl<'a> Reader<'a> {
     /// The settings in a section.
     fn below(&self, section: &str) -> impl Iterator<Item = &str> {
         let prefix = format!("{section}.");
-        self.reading
-            .keys
-            .iter()
-            .map(String::as_str)
-            .filter(move |key| key.starts_with(&prefix))
+        self.reading.keys.iter().map(String::as_str).filter(move |key| key.starts_with(&prefix))
     }
 }
 
@@ -250,29 +185,15 @@ impl Visitor for Reader<'_> {
     fn setting<T: Setting>(&mut self, key: &str, value: &mut T) {
         self.reading.keys.push(key.to_owned());
         if let Some(text) = self.environment.get(key) {
-            self.set(
-                key,
-                Place::Variable(variable_name(key)),
-                value,
-                T::from_variable(text),
-            );
+            self.set(key, Place::Variable(variable_name(key)), value, T::from_variable(text));
         } else if let Some(found) = find(self.table, key) {
-            self.set(
-                key,
-                self.source.place(&found.span()),
-                value,
-                T::from_toml(found.get_ref()),
-            );
+            self.set(key, self.source.place(&found.span()), value, T::from_toml(found.get_ref()));
         }
     }
 }
 
 fn unknown(key: &str) -> String {
-    let kind = if key.contains('.') {
-        "setting"
-    } else {
-        "section"
-    };
+    let kind = if key.contains('.') { "setting" } else { "section" };
     format!("there is no such {kind}")
 }
 
@@ -291,11 +212,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut next = vec![i + 1];
         for ((left_above, above), to) in row.iter().zip(row.iter().skip(1)).zip(b.chars()) {
             let left = next.last().copied().unwrap_or_default();
-            next.push(
-                (left_above + usize::from(from != to))
-                    .min(above + 1)
-                    .min(left + 1),
-            );
+            next.push((left_above + usize::from(from != to)).min(above + 1).min(left + 1));
         }
         row = next;
     }
@@ -308,12 +225,8 @@ mod tests {
 
     #[test]
     fn distance_counts_letters() {
-        for (a, b, expected) in [
-            ("", "abc", 3),
-            ("isuer", "issuer", 1),
-            ("kitten", "sitting", 3),
-            ("same", "same", 0),
-        ] {
+        for (a, b, expected) in [("", "abc", 3), ("isuer", "issuer", 1), ("kitten", "sitting", 3), ("same", "same", 0)]
+        {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

@@ -55,11 +55,7 @@ pub(super) use section;
 
 /// `section.key`.
 pub(super) fn join(section: &str, key: &str) -> String {
-    if section.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{section}.{key}")
-    }
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
 impl<T: Setting> Section for T {
@@ -80,14 +76,8 @@ pub(super) trait Setting: Sized {
     fn from_variable(text: &str) -> Result<Self, Wrong> {
         match DeValue::parse(text) {
             // Places inside a variable mean nothing to the reader.
-            Ok(value) => Self::from_toml(value.get_ref()).map_err(|wrong| Wrong {
-                span: None,
-                ..wrong
-            }),
-            Err(_) => Err(Wrong::new(
-                format!("{text:?} is not a TOML value"),
-                Self::WRITE,
-            )),
+            Ok(value) => Self::from_toml(value.get_ref()).map_err(|wrong| Wrong { span: None, ..wrong }),
+            Err(_) => Err(Wrong::new(format!("{text:?} is not a TOML value"), Self::WRITE)),
         }
     }
 
@@ -109,19 +99,12 @@ pub(super) struct Wrong {
 
 impl Wrong {
     pub(super) fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            todo: todo.into(),
-            span: None,
-        }
+        Self { what: what.into(), todo: todo.into(), span: None }
     }
 
     /// The value has another type than the setting.
     pub(super) fn kind(value: &DeValue<'_>, write: &str) -> Self {
-        Self::new(
-            format!("this {} does not fit here", value.type_str()),
-            write,
-        )
+        Self::new(format!("this {} does not fit here", value.type_str()), write)
     }
 }
 
@@ -141,10 +124,7 @@ impl<T: TextSetting> Setting for T {
     const WRITE: &'static str = <T as TextSetting>::WRITE;
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
-        value
-            .as_str()
-            .ok_or_else(|| Wrong::kind(value, <T as TextSetting>::WRITE))
-            .and_then(T::from_text)
+        value.as_str().ok_or_else(|| Wrong::kind(value, <T as TextSetting>::WRITE)).and_then(T::from_text)
     }
 
     fn from_variable(text: &str) -> Result<Self, Wrong> {
@@ -164,9 +144,7 @@ impl Setting for bool {
     const WRITE: &'static str = "Write true or false.";
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
-        value
-            .as_bool()
-            .ok_or_else(|| Wrong::kind(value, Self::WRITE))
+        value.as_bool().ok_or_else(|| Wrong::kind(value, Self::WRITE))
     }
 
     fn shown(&self) -> Option<toml::Value> {
@@ -178,15 +156,9 @@ impl Setting for u32 {
     const WRITE: &'static str = "Write a whole number, without quotes.";
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
-        let number = value
-            .as_integer()
-            .ok_or_else(|| Wrong::kind(value, Self::WRITE))?;
-        u32::from_str_radix(number.as_str(), number.radix()).map_err(|_| {
-            Wrong::new(
-                format!("{number} is not between 0 and {}", u32::MAX),
-                Self::WRITE,
-            )
-        })
+        let number = value.as_integer().ok_or_else(|| Wrong::kind(value, Self::WRITE))?;
+        u32::from_str_radix(number.as_str(), number.radix())
+            .map_err(|_| Wrong::new(format!("{number} is not between 0 and {}", u32::MAX), Self::WRITE))
     }
 
     fn shown(&self) -> Option<toml::Value> {
@@ -203,11 +175,7 @@ impl<T: Setting> Setting for Option<T> {
 
     /// An empty variable takes back what the file says.
     fn from_variable(text: &str) -> Result<Self, Wrong> {
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            T::from_variable(text).map(Some)
-        }
+        if text.is_empty() { Ok(None) } else { T::from_variable(text).map(Some) }
     }
 
     fn shown(&self) -> Option<toml::Value> {
@@ -222,28 +190,20 @@ impl<T: Setting> Setting for Option<T> {
 }
 
 impl<T: Setting> Setting for Vec<T> {
-    const WRITE: &'static str =
-        "Write a list in brackets, such as [\"one\", \"two\"], or [] for none.";
+    const WRITE: &'static str = "Write a list in brackets, such as [\"one\", \"two\"], or [] for none.";
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
-        let items = value
-            .as_array()
-            .ok_or_else(|| Wrong::kind(value, Self::WRITE))?;
+        let items = value.as_array().ok_or_else(|| Wrong::kind(value, Self::WRITE))?;
         items
             .iter()
             .map(|item| {
-                T::from_toml(item.get_ref()).map_err(|wrong| Wrong {
-                    span: wrong.span.or(Some(item.span())),
-                    ..wrong
-                })
+                T::from_toml(item.get_ref()).map_err(|wrong| Wrong { span: wrong.span.or(Some(item.span())), ..wrong })
             })
             .collect()
     }
 
     fn shown(&self) -> Option<toml::Value> {
-        Some(toml::Value::Array(
-            self.iter().filter_map(T::shown).collect(),
-        ))
+        Some(toml::Value::Array(self.iter().filter_map(T::shown).collect()))
     }
 
     fn resolve(&mut self, base: &Path) {
@@ -266,7 +226,8 @@ impl TextSetting for String {
 }
 
 impl TextSetting for Duration {
-    const WRITE: &'static str = "Write a length of time with its unit (d, h, m, s, ms), such as \"15m\", \"7d\" or \"1h30m\".";
+    const WRITE: &'static str =
+        "Write a length of time with its unit (d, h, m, s, ms), such as \"15m\", \"7d\" or \"1h30m\".";
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         duration::parse(text).map_err(|what| Wrong::new(what, <Self as TextSetting>::WRITE))
@@ -297,19 +258,15 @@ impl TextSetting for PathBuf {
 }
 
 impl TextSetting for IpNet {
-    const WRITE: &'static str =
-        "Write an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/24\".";
+    const WRITE: &'static str = "Write an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/24\".";
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::from(address));
         }
-        let network = text.parse::<Self>().map_err(|_| {
-            Wrong::new(
-                format!("{text:?} is not an IP network"),
-                <Self as TextSetting>::WRITE,
-            )
-        })?;
+        let network = text
+            .parse::<Self>()
+            .map_err(|_| Wrong::new(format!("{text:?} is not an IP network"), <Self as TextSetting>::WRITE))?;
         if network.trunc() != network {
             return Err(Wrong::new(
                 format!("{text:?} names an address inside a network"),
@@ -330,15 +287,8 @@ impl TextSetting for IpNet {
 
 /// One of a few words; the words are listed in the message.
 pub(super) fn one_of<T: Copy + Display>(text: &str, words: &[T]) -> Result<T, Wrong> {
-    words
-        .iter()
-        .copied()
-        .find(|word| word.to_string() == text)
-        .ok_or_else(|| {
-            let list: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-            Wrong::new(
-                format!("{text:?} is not known"),
-                format!("Write one of {}.", list.join(", ")),
-            )
-        })
+    words.iter().copied().find(|word| word.to_string() == text).ok_or_else(|| {
+        let list: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        Wrong::new(format!("{text:?} is not known"), format!("Write one of {}.", list.join(", ")))
+    })
 }

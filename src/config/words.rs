@@ -74,15 +74,9 @@ impl TextSetting for LogFilter {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         for part in text.split(',') {
             let (target, level) = part.rsplit_once('=').unwrap_or(("all", part));
-            let named = !target.is_empty()
-                && target
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+            let named = !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
             if !named || !LEVELS.contains(&level) {
-                return Err(Wrong::new(
-                    format!("{part:?} is not a log level"),
-                    <Self as TextSetting>::WRITE,
-                ));
+                return Err(Wrong::new(format!("{part:?} is not a log level"), <Self as TextSetting>::WRITE));
             }
         }
         Ok(Self(text.to_owned()))

@@ -136,14 +136,23 @@ impl ClaimsRequest {
     /// The text for a row; empty if nothing is wished.
     #[must_use]
     pub fn to_text(&self) -> String {
-        if self.id_token.is_empty() && self.userinfo.is_empty() { String::new() } else { serde_json::to_string(self).unwrap_or_default() }
+        if self.id_token.is_empty() && self.userinfo.is_empty() {
+            String::new()
+        } else {
+            serde_json::to_string(self).unwrap_or_default()
+        }
     }
 
     /// The claims of a person that are wished by name anywhere: what consent has to speak of.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.id_token.keys().chain(self.userinfo.keys()).filter(|name| !PROTOCOL_CLAIMS.contains(&name.as_str())).cloned().collect();
+        let mut names: Vec<String> = self
+            .id_token
+            .keys()
+            .chain(self.userinfo.keys())
+            .filter(|name| !PROTOCOL_CLAIMS.contains(&name.as_str()))
+            .cloned()
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -228,9 +237,21 @@ mod tests {
     fn refuses_other_shapes() {
         let long = format!(r#"{{"userinfo":{{"email":{{"value":"{}"}}}}}}"#, "x".repeat(9000));
         for text in [
-            "", "null", "[]", "5", "{", "\"x\"", r#"{"userinfo":5}"#, r#"{"userinfo":[]}"#, r#"{"id_token":"x"}"#,
-            r#"{"userinfo":{"email":5}}"#, r#"{"userinfo":{"email":[]}}"#, r#"{"userinfo":{"email":{"essential":"yes"}}}"#,
-            r#"{"userinfo":{"email":{"values":"x"}}}"#, r#"{"userinfo":{"email":{"value":1,"values":[1]}}}"#, &long,
+            "",
+            "null",
+            "[]",
+            "5",
+            "{",
+            "\"x\"",
+            r#"{"userinfo":5}"#,
+            r#"{"userinfo":[]}"#,
+            r#"{"id_token":"x"}"#,
+            r#"{"userinfo":{"email":5}}"#,
+            r#"{"userinfo":{"email":[]}}"#,
+            r#"{"userinfo":{"email":{"essential":"yes"}}}"#,
+            r#"{"userinfo":{"email":{"values":"x"}}}"#,
+            r#"{"userinfo":{"email":{"value":1,"values":[1]}}}"#,
+            &long,
         ] {
             assert_eq!(ClaimsRequest::parse(text), Err(MalformedClaims), "{text}");
         }

@@ -18,7 +18,9 @@ pub struct BadOrigin;
 
 impl fmt::Display for BadOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an origin is written https://host or https://host:port, in lower case, without path or trailing slash")
+        f.write_str(
+            "an origin is written https://host or https://host:port, in lower case, without path or trailing slash",
+        )
     }
 }
 
@@ -106,10 +108,25 @@ mod tests {
 
     #[test]
     fn only_the_browsers_spelling_is_an_origin() {
-        for good in ["https://app.example.com", "http://localhost:8081", "https://app.example.com:8443", "http://[::1]:1"] {
+        for good in
+            ["https://app.example.com", "http://localhost:8081", "https://app.example.com:8443", "http://[::1]:1"]
+        {
             assert!(Origin::parse(good).is_ok(), "{good}");
         }
-        for bad in ["null", "", "*", "https://*.example.com", "https://app.example.com/", "https://APP.example.com", "https://app.example.com:443", "app.example.com", "ftp://a.example", "https://u@a.example", "file://", "https://a.example?x"] {
+        for bad in [
+            "null",
+            "",
+            "*",
+            "https://*.example.com",
+            "https://app.example.com/",
+            "https://APP.example.com",
+            "https://app.example.com:443",
+            "app.example.com",
+            "ftp://a.example",
+            "https://u@a.example",
+            "file://",
+            "https://a.example?x",
+        ] {
             assert!(Origin::parse(bad).is_err(), "{bad}");
         }
     }

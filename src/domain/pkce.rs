@@ -48,14 +48,27 @@ mod tests {
     #[test]
     fn a_challenge_has_43_characters_of_base64url() {
         let long = "A".repeat(129);
-        for text in ["", &CHALLENGE[..42], &format!("{CHALLENGE}A"), &long, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c=", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw.cM"] {
+        for text in [
+            "",
+            &CHALLENGE[..42],
+            &format!("{CHALLENGE}A"),
+            &long,
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c=",
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw.cM",
+        ] {
             assert_eq!(CodeChallenge::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_verifier_has_43_to_128_unreserved_characters() {
-        for (verifier, good) in [("a".repeat(42), false), ("a".repeat(43), true), ("~".repeat(128), true), ("a".repeat(129), false), (format!("{}+", "a".repeat(50)), false)] {
+        for (verifier, good) in [
+            ("a".repeat(42), false),
+            ("a".repeat(43), true),
+            ("~".repeat(128), true),
+            ("a".repeat(129), false),
+            (format!("{}+", "a".repeat(50)), false),
+        ] {
             let challenge = CodeChallenge::parse(&digest::sha256_b64u(verifier.as_bytes())).unwrap();
             assert_eq!(challenge.is_met_by(&verifier), good, "{verifier}");
         }

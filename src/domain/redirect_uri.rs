@@ -49,8 +49,17 @@ impl std::error::Error for BadRedirectUri {}
 
 /// Names of our answer's parameters. A registered query that holds one would be mistaken for ours.
 const ANSWER_PARAMETERS: [&str; 11] = [
-    "code", "state", "iss", "error", "error_description", "error_uri", "response", "session_state", "id_token",
-    "access_token", "expires_in",
+    "code",
+    "state",
+    "iss",
+    "error",
+    "error_description",
+    "error_uri",
+    "response",
+    "session_state",
+    "id_token",
+    "access_token",
+    "expires_in",
 ];
 
 const DANGEROUS_SCHEMES: [&str; 9] =
@@ -66,10 +75,14 @@ impl RedirectUri {
             return Err(BadRedirectUri("a redirect URI has 1 to 2048 characters"));
         }
         if text.bytes().any(|b| b <= b' ' || b >= 0x7f) {
-            return Err(BadRedirectUri("a redirect URI has no spaces, control characters or characters outside ASCII; percent-encode them"));
+            return Err(BadRedirectUri(
+                "a redirect URI has no spaces, control characters or characters outside ASCII; percent-encode them",
+            ));
         }
         if text.contains(['\\', '*', '"', '<', '>', '^', '`', '{', '|', '}']) {
-            return Err(BadRedirectUri("a redirect URI has no wildcards, backslashes, quotes, angle brackets or braces; write each URI out"));
+            return Err(BadRedirectUri(
+                "a redirect URI has no wildcards, backslashes, quotes, angle brackets or braces; write each URI out",
+            ));
         }
         let Some((scheme, rest)) = text.split_once(':') else {
             return Err(BadRedirectUri("a redirect URI is absolute; begin it with https://"));
@@ -82,7 +95,9 @@ impl RedirectUri {
             return Err(BadRedirectUri("a redirect URI has no fragment"));
         }
         if url.query_pairs().any(|(name, _)| ANSWER_PARAMETERS.contains(&name.as_ref())) {
-            return Err(BadRedirectUri("the query of a redirect URI may not hold names that the answer uses (code, state, iss, error …)"));
+            return Err(BadRedirectUri(
+                "the query of a redirect URI may not hold names that the answer uses (code, state, iss, error …)",
+            ));
         }
         let target = match scheme {
             "https" => web_target(&url, rest)?,
@@ -90,7 +105,11 @@ impl RedirectUri {
                 Target::Https { host, .. } if is_loopback(&host) => {
                     Target::Loopback { host, origin: url.origin().ascii_serialization() }
                 }
-                _ => return Err(BadRedirectUri("http is for programs on the person's own machine (http://127.0.0.1/…); use https")),
+                _ => {
+                    return Err(BadRedirectUri(
+                        "http is for programs on the person's own machine (http://127.0.0.1/…); use https",
+                    ));
+                }
             },
             other => private_use_target(other)?,
         };
@@ -149,7 +168,8 @@ impl<'de> serde::Deserialize<'de> for RedirectUri {
 /// Whether a host as it stands in a URI is this machine: RFC 8252 §7.3, and RFC 6761 §6.3 for names under `.localhost`.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
-    matches!(host, "127.0.0.1" | "[::1]" | "localhost") || host.strip_suffix(".localhost").is_some_and(|name| !name.is_empty())
+    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+        || host.strip_suffix(".localhost").is_some_and(|name| !name.is_empty())
 }
 
 fn web_target(url: &Url, rest: &str) -> Result<Target, BadRedirectUri> {
@@ -172,7 +192,9 @@ fn web_target(url: &Url, rest: &str) -> Result<Target, BadRedirectUri> {
         None => host.clone(),
     };
     if authority != spelled {
-        return Err(BadRedirectUri("write the host of a redirect URI in its plain form: lower case, no default port, addresses in dotted or bracketed form"));
+        return Err(BadRedirectUri(
+            "write the host of a redirect URI in its plain form: lower case, no default port, addresses in dotted or bracketed form",
+        ));
     }
     Ok(Target::Https { host, origin: url.origin().ascii_serialization() })
 }
@@ -206,21 +228,54 @@ mod tests {
     #[test]
     fn what_may_be_registered() {
         for good in [
-            "https://app.example.com/callback", "https://app.example.com", "https://app.example.com:8443/cb?tenant=1",
-            "http://127.0.0.1/cb", "http://[::1]:7000/cb", "http://localhost:8081/callback", "http://app.demo.localhost:1/cb",
-            "com.example.app:/oauth", "com.example.app://callback",
+            "https://app.example.com/callback",
+            "https://app.example.com",
+            "https://app.example.com:8443/cb?tenant=1",
+            "http://127.0.0.1/cb",
+            "http://[::1]:7000/cb",
+            "http://localhost:8081/callback",
+            "http://app.demo.localhost:1/cb",
+            "com.example.app:/oauth",
+            "com.example.app://callback",
         ] {
             assert!(RedirectUri::register(good).is_ok(), "{good}: {:?}", RedirectUri::register(good));
         }
         for bad in [
-            "", "callback", "//evil.example/cb", "/cb", "http://app.example.com/cb", "http://localhost.evil.example/cb",
-            "https://app.example.com/cb#x", "https://app.example.com/cb#", "https://user@app.example.com/cb",
-            "https://good.example@evil.example/", "https://*.example.com/cb", "https://app.example.com\\@evil.example/",
-            "javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x", "blob:https://a/b", "about:blank",
-            "myapp:/cb", "myapp://cb", "https://app.example.com/c b", "https://app.example.com/\tcb", "https://app.example.com/\ncb",
-            "https://app.example.com/\u{0}", "HTTPS://app.example.com/cb", "https://APP.example.com/cb", "https://app.example.com:443/cb",
-            "https:app.example.com/cb", "https://app.example.com/cb?code=1", "https://app.example.com/cb?a=1&state=2",
-            "https://app.example.com/cb?iss=x", "http://0x7f.0.0.1/cb", "http://127.1/cb", "https://", "https://exämple.com/",
+            "",
+            "callback",
+            "//evil.example/cb",
+            "/cb",
+            "http://app.example.com/cb",
+            "http://localhost.evil.example/cb",
+            "https://app.example.com/cb#x",
+            "https://app.example.com/cb#",
+            "https://user@app.example.com/cb",
+            "https://good.example@evil.example/",
+            "https://*.example.com/cb",
+            "https://app.example.com\\@evil.example/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "vbscript:x",
+            "blob:https://a/b",
+            "about:blank",
+            "myapp:/cb",
+            "myapp://cb",
+            "https://app.example.com/c b",
+            "https://app.example.com/\tcb",
+            "https://app.example.com/\ncb",
+            "https://app.example.com/\u{0}",
+            "HTTPS://app.example.com/cb",
+            "https://APP.example.com/cb",
+            "https://app.example.com:443/cb",
+            "https:app.example.com/cb",
+            "https://app.example.com/cb?code=1",
+            "https://app.example.com/cb?a=1&state=2",
+            "https://app.example.com/cb?iss=x",
+            "http://0x7f.0.0.1/cb",
+            "http://127.1/cb",
+            "https://",
+            "https://exämple.com/",
         ] {
             assert!(RedirectUri::register(bad).is_err(), "{bad}");
         }
@@ -231,13 +286,27 @@ mod tests {
         let uri = RedirectUri::register("https://app.example.com/a/cb?x=1").unwrap();
         assert!(uri.matches("https://app.example.com/a/cb?x=1", true));
         for other in [
-            "https://app.example.com/a/cb", "https://app.example.com/a/cb?x=1&y=2", "https://app.example.com/a/cb/?x=1",
-            "https://app.example.com/a/../a/cb?x=1", "https://app.example.com/a/%63b?x=1", "https://app.example.com//a/cb?x=1",
-            "https://APP.example.com/a/cb?x=1", "https://app.example.com:443/a/cb?x=1", "http://app.example.com/a/cb?x=1",
-            "https://app.example.com/A/cb?x=1", "https://app.example.com.evil.example/a/cb?x=1", "https://appXexample.com/a/cb?x=1",
-            "https://app.example.com/a/cb?x=1#f", " https://app.example.com/a/cb?x=1", "https://app.example.com/a/cb?x=1\u{0}",
-            "https://good@app.example.com/a/cb?x=1", "https://app.example.com\\/a/cb?x=1", "https://app.example.com/a/cb?x=1 ",
-            "https://app.example.com/a/%2e%2e/a/cb?x=1", "https://app.example.com/a/cb?X=1", "",
+            "https://app.example.com/a/cb",
+            "https://app.example.com/a/cb?x=1&y=2",
+            "https://app.example.com/a/cb/?x=1",
+            "https://app.example.com/a/../a/cb?x=1",
+            "https://app.example.com/a/%63b?x=1",
+            "https://app.example.com//a/cb?x=1",
+            "https://APP.example.com/a/cb?x=1",
+            "https://app.example.com:443/a/cb?x=1",
+            "http://app.example.com/a/cb?x=1",
+            "https://app.example.com/A/cb?x=1",
+            "https://app.example.com.evil.example/a/cb?x=1",
+            "https://appXexample.com/a/cb?x=1",
+            "https://app.example.com/a/cb?x=1#f",
+            " https://app.example.com/a/cb?x=1",
+            "https://app.example.com/a/cb?x=1\u{0}",
+            "https://good@app.example.com/a/cb?x=1",
+            "https://app.example.com\\/a/cb?x=1",
+            "https://app.example.com/a/cb?x=1 ",
+            "https://app.example.com/a/%2e%2e/a/cb?x=1",
+            "https://app.example.com/a/cb?X=1",
+            "",
         ] {
             assert!(!uri.matches(other, true), "{other}");
         }
@@ -251,11 +320,26 @@ mod tests {
         }
         assert!(!uri.matches("http://127.0.0.1:5000/cb", false));
         for other in [
-            "http://127.0.0.1:5000/other", "http://127.0.0.1:5000/cb?x=1", "http://localhost:5000/cb", "http://[::1]:5000/cb",
-            "http://127.0.0.1:5000@evil.example/cb", "http://127.0.0.1.evil.example/cb", "https://127.0.0.1:5000/cb",
-            "http://127.0.0.1:/cb", "http://127.0.0.1:70000/cb", "http://127.0.0.1:0/cb", "http://127.0.0.1:5000", "http://127.0.0.1:5000cb",
-            "http://localhost.evil.example:5000/cb", "http://127.0.0.2:5000/cb", "http://127.0.0.1:-1/cb", "http://127.0.0.1:5000\\/cb",
-            "http://127.0.0.1:50 00/cb", "http://127.0.0.1:+80/cb", "http://127.0.0.1:5000/CB", "http://127.0.0.1:5000/cb#f",
+            "http://127.0.0.1:5000/other",
+            "http://127.0.0.1:5000/cb?x=1",
+            "http://localhost:5000/cb",
+            "http://[::1]:5000/cb",
+            "http://127.0.0.1:5000@evil.example/cb",
+            "http://127.0.0.1.evil.example/cb",
+            "https://127.0.0.1:5000/cb",
+            "http://127.0.0.1:/cb",
+            "http://127.0.0.1:70000/cb",
+            "http://127.0.0.1:0/cb",
+            "http://127.0.0.1:5000",
+            "http://127.0.0.1:5000cb",
+            "http://localhost.evil.example:5000/cb",
+            "http://127.0.0.2:5000/cb",
+            "http://127.0.0.1:-1/cb",
+            "http://127.0.0.1:5000\\/cb",
+            "http://127.0.0.1:50 00/cb",
+            "http://127.0.0.1:+80/cb",
+            "http://127.0.0.1:5000/CB",
+            "http://127.0.0.1:5000/cb#f",
         ] {
             assert!(!uri.matches(other, true), "{other}");
         }

@@ -225,7 +225,12 @@ mod tests {
     }
 
     fn bound(retry: Retry) -> RetryPolicy {
-        RetryPolicy::effective((retry, 10), (Retry::NoRotation, 10), Delivery::Body, Some(Bound::by_client_authentication()))
+        RetryPolicy::effective(
+            (retry, 10),
+            (Retry::NoRotation, 10),
+            Delivery::Body,
+            Some(Bound::by_client_authentication()),
+        )
     }
 
     #[test]
@@ -252,7 +257,10 @@ mod tests {
     #[test]
     fn a_clock_that_went_back_opens_no_grace_that_was_closed() {
         // Time before the step counts as no time at all, so the retry is inside the grace, never older than it.
-        assert_eq!(family(5, Delivery::Body).meaning(3, RetryPolicy::grace(10), Timestamp::from_seconds(0)), Meaning::Reuse);
+        assert_eq!(
+            family(5, Delivery::Body).meaning(3, RetryPolicy::grace(10), Timestamp::from_seconds(0)),
+            Meaning::Reuse
+        );
     }
 
     #[test]

@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_token() {
-        for text in ["", "fd_rt_", "fd_ac_AAAA", &format!("fd_rt_{}", "A".repeat(69)), &format!("fd_rt_{}", "A".repeat(71))] {
+        for text in
+            ["", "fd_rt_", "fd_ac_AAAA", &format!("fd_rt_{}", "A".repeat(69)), &format!("fd_rt_{}", "A".repeat(71))]
+        {
             assert!(RefreshToken::parse(text).is_none(), "{text}");
         }
     }

@@ -27,14 +27,18 @@ impl Resource {
     /// one trailing slash on an empty path do not count (RFC 8707 §2 leaves it to us; MCP clients differ there).
     #[must_use]
     pub fn is_named_by(&self, identifier: &str) -> bool {
-        self.identifier == identifier || canonical(&self.identifier).is_some_and(|own| canonical(identifier) == Some(own))
+        self.identifier == identifier
+            || canonical(&self.identifier).is_some_and(|own| canonical(identifier) == Some(own))
     }
 }
 
 /// Whether the text may name a resource: an absolute URI without fragment.
 #[must_use]
 pub fn is_identifier(text: &str) -> bool {
-    text.len() <= 512 && text.bytes().all(|b| b > b' ' && b < 0x7f) && !text.contains('#') && url::Url::parse(text).is_ok()
+    text.len() <= 512
+        && text.bytes().all(|b| b > b' ' && b < 0x7f)
+        && !text.contains('#')
+        && url::Url::parse(text).is_ok()
 }
 
 fn canonical(text: &str) -> Option<String> {
@@ -60,10 +64,23 @@ mod tests {
             access_token_alg: Alg::ES256,
             disabled_at: None,
         };
-        for same in ["https://api.example.com", "https://api.example.com/", "HTTPS://API.example.com", "https://api.example.com:443/"] {
+        for same in [
+            "https://api.example.com",
+            "https://api.example.com/",
+            "HTTPS://API.example.com",
+            "https://api.example.com:443/",
+        ] {
             assert!(resource.is_named_by(same), "{same}");
         }
-        for other in ["http://api.example.com", "https://api.example.com/v1", "https://api.example.com?x", "https://api.example.com#f", "https://api.example.com.evil.example", "api.example.com", ""] {
+        for other in [
+            "http://api.example.com",
+            "https://api.example.com/v1",
+            "https://api.example.com?x",
+            "https://api.example.com#f",
+            "https://api.example.com.evil.example",
+            "api.example.com",
+            "",
+        ] {
             assert!(!resource.is_named_by(other), "{other}");
         }
     }

@@ -53,7 +53,11 @@ impl User {
     /// What to call the person on a page.
     #[must_use]
     pub fn display_name(&self) -> &str {
-        self.claims.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(self.username.as_str())
+        self.claims
+            .get("name")
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty())
+            .unwrap_or(self.username.as_str())
     }
 }
 
@@ -130,7 +134,16 @@ mod tests {
 
     #[test]
     fn addresses_have_two_sides() {
-        for (text, good) in [("a@b", true), ("a@b.example", true), ("a", false), ("@b", false), ("a@", false), ("a@b@c", false), ("a b@c", false), ("a@.c", false)] {
+        for (text, good) in [
+            ("a@b", true),
+            ("a@b.example", true),
+            ("a", false),
+            ("@b", false),
+            ("a@", false),
+            ("a@b@c", false),
+            ("a b@c", false),
+            ("a@.c", false),
+        ] {
             assert_eq!(is_email(text), good, "{text}");
         }
     }

@@ -141,7 +141,9 @@ impl Vault {
     /// If a file cannot be read, holds no key, or may be read by others.
     pub fn load(file: &Path, previous: &[PathBuf], create: bool) -> Result<Self, MasterKeyError> {
         let current = match read_key(file) {
-            Err(MasterKeyError::File(_, error)) if create && error.kind() == std::io::ErrorKind::NotFound => make_key(file)?,
+            Err(MasterKeyError::File(_, error)) if create && error.kind() == std::io::ErrorKind::NotFound => {
+                make_key(file)?
+            }
             read => read?,
         };
         let previous = previous.iter().map(|file| read_key(file).map(named)).collect::<Result<_, _>>()?;
@@ -165,7 +167,10 @@ impl Vault {
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Sealed {
         let (kek_id, key) = &self.current;
         let context = context(place, kek_id);
-        Sealed { text: b64u(seal::seal(&subkey(key, context.as_bytes()), context.as_bytes(), plain)), kek_id: kek_id.clone() }
+        Sealed {
+            text: b64u(seal::seal(&subkey(key, context.as_bytes()), context.as_bytes(), plain)),
+            kek_id: kek_id.clone(),
+        }
     }
 
     /// Opens what was sealed for this place.

@@ -68,6 +68,12 @@ pub async fn about(db: &mut Db, subject: &str, most: u32) -> Result<Vec<Recorded
     .await)?;
     Ok(rows
         .into_iter()
-        .map(|(at, actor, action, subject, data)| Recorded { at: Timestamp::from_seconds(at), actor, action, subject, data })
+        .map(|(at, actor, action, subject, data)| Recorded {
+            at: Timestamp::from_seconds(at),
+            actor,
+            action,
+            subject,
+            data,
+        })
         .collect())
 }

@@ -47,7 +47,11 @@ pub async fn bump(tx: &mut Tx, kind: Kind) -> Result<(), StoreError> {
         .map(drop))?;
     if tx.is_postgres() {
         // Only hurries the poll; delivered when the transaction commits.
-        on!(tx, |db| sqlx::query("SELECT pg_notify('frontdesk_changes', $1)").bind(kind.name()).execute(db).await.map(drop))?;
+        on!(tx, |db| sqlx::query("SELECT pg_notify('frontdesk_changes', $1)")
+            .bind(kind.name())
+            .execute(db)
+            .await
+            .map(drop))?;
     }
     Ok(())
 }

@@ -175,7 +175,9 @@ async fn guarded<T>(
         let mut work = pin!(work(&mut *tx));
         let watched = std::future::poll_fn(|context| {
             match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-                Ok(Poll::Pending) if !in_statement.load(Ordering::Relaxed) => Poll::Ready(Err(StoreError::WaitedElsewhere)),
+                Ok(Poll::Pending) if !in_statement.load(Ordering::Relaxed) => {
+                    Poll::Ready(Err(StoreError::WaitedElsewhere))
+                }
                 Ok(polled) => polled,
                 Err(_) => Poll::Ready(Err(StoreError::Panicked)),
             }

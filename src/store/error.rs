@@ -73,7 +73,10 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(database) => {
-                if database.is_unique_violation() || database.is_foreign_key_violation() || database.is_check_violation() {
+                if database.is_unique_violation()
+                    || database.is_foreign_key_violation()
+                    || database.is_check_violation()
+                {
                     // The constraint's name, not the message: PostgreSQL's detail repeats the row's values.
                     return Self::Conflict(database.constraint().unwrap_or("a unique or foreign key").into());
                 }

@@ -8,10 +8,9 @@ use crate::config::duration::{days, minutes, seconds};
 impl Check<'_> {
     pub(super) fn password_hashing(&mut self) {
         let p = &self.config.passwords;
-        for (key, value, floor) in [
-            ("passwords.memory_kib", p.memory_kib, 19_456),
-            ("passwords.iterations", p.iterations, 2),
-        ] {
+        for (key, value, floor) in
+            [("passwords.memory_kib", p.memory_kib, 19_456), ("passwords.iterations", p.iterations, 2)]
+        {
             if value < floor {
                 self.reading.report(
                     &[key],
@@ -32,10 +31,7 @@ impl Check<'_> {
 
     pub(super) fn password_attempts(&mut self) {
         let p = &self.config.passwords;
-        let narrow = (
-            "passwords.attempts_per_account_and_network",
-            p.attempts_per_account_and_network,
-        );
+        let narrow = ("passwords.attempts_per_account_and_network", p.attempts_per_account_and_network);
         let account = ("passwords.attempts_per_account", p.attempts_per_account);
         let network = ("passwords.attempts_per_network", p.attempts_per_network);
         for (key, value) in [narrow, account, network] {
@@ -43,56 +39,20 @@ impl Check<'_> {
         }
         self.at_most(narrow, account);
         self.at_most(narrow, network);
-        self.life(
-            "passwords.attempts_window",
-            p.attempts_window,
-            seconds(1),
-            days(1),
-        );
+        self.life("passwords.attempts_window", p.attempts_window, seconds(1), days(1));
     }
 
     pub(super) fn limits(&mut self) {
         let l = &self.config.limits;
         self.within("limits.body_bytes", l.body_bytes, 8_192, 1_048_576);
         self.within("limits.header_bytes", l.header_bytes, 8_192, 1_048_576);
-        self.within(
-            "limits.request_timeout",
-            l.request_timeout,
-            seconds(1),
-            minutes(5),
-        );
-        self.within(
-            "limits.header_timeout",
-            l.header_timeout,
-            seconds(1),
-            minutes(5),
-        );
-        self.within(
-            "limits.graceful_stop",
-            l.graceful_stop,
-            Duration::ZERO,
-            minutes(10),
-        );
-        self.within(
-            "limits.change_poll",
-            l.change_poll,
-            Duration::from_millis(50),
-            seconds(10),
-        );
-        self.within(
-            "limits.stale_log",
-            l.stale_log,
-            Duration::from_millis(100),
-            minutes(5),
-        );
+        self.within("limits.request_timeout", l.request_timeout, seconds(1), minutes(5));
+        self.within("limits.header_timeout", l.header_timeout, seconds(1), minutes(5));
+        self.within("limits.graceful_stop", l.graceful_stop, Duration::ZERO, minutes(10));
+        self.within("limits.change_poll", l.change_poll, Duration::from_millis(50), seconds(10));
+        self.within("limits.stale_log", l.stale_log, Duration::from_millis(100), minutes(5));
         self.within("limits.stale_stop", l.stale_stop, seconds(1), minutes(15));
-        self.at_most(
-            ("limits.change_poll", l.change_poll),
-            ("limits.stale_log", l.stale_log),
-        );
-        self.at_most(
-            ("limits.stale_log", l.stale_log),
-            ("limits.stale_stop", l.stale_stop),
-        );
+        self.at_most(("limits.change_poll", l.change_poll), ("limits.stale_log", l.stale_log));
+        self.at_most(("limits.stale_log", l.stale_log), ("limits.stale_stop", l.stale_stop));
     }
 }

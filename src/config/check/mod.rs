@@ -35,17 +35,9 @@ impl Check<'_> {
     fn within<T: Setting + PartialOrd + Copy>(&mut self, key: &str, value: T, least: T, most: T) {
         let bounds = format!("Write a value from {} to {}.", shown(&least), shown(&most));
         if value < least {
-            self.reading.report(
-                &[key],
-                format!("{} is less than {}", shown(&value), shown(&least)),
-                bounds,
-            );
+            self.reading.report(&[key], format!("{} is less than {}", shown(&value), shown(&least)), bounds);
         } else if value > most {
-            self.reading.report(
-                &[key],
-                format!("{} is more than {}", shown(&value), shown(&most)),
-                bounds,
-            );
+            self.reading.report(&[key], format!("{} is more than {}", shown(&value), shown(&most)), bounds);
         }
     }
 
@@ -60,10 +52,7 @@ impl Check<'_> {
             self.reading.report(
                 &[key],
                 format!("{} is not in whole seconds", shown(&value)),
-                format!(
-                    "Write \"{}\".",
-                    duration::print(seconds(value.as_secs().max(1)))
-                ),
+                format!("Write \"{}\".", duration::print(seconds(value.as_secs().max(1)))),
             );
         }
     }
@@ -73,12 +62,7 @@ impl Check<'_> {
         if small.1 > large.1 {
             self.reading.report(
                 &[small.0, large.0],
-                format!(
-                    "{} is more than {} = {}",
-                    shown(&small.1),
-                    large.0,
-                    shown(&large.1)
-                ),
+                format!("{} is more than {} = {}", shown(&small.1), large.0, shown(&large.1)),
                 format!("Write at most {}, or raise {}.", shown(&large.1), large.0),
             );
         }
@@ -87,8 +71,5 @@ impl Check<'_> {
 
 /// A value as it stands in the file.
 fn shown<T: Setting>(value: &T) -> String {
-    value
-        .shown()
-        .map(|value| value.to_string())
-        .unwrap_or_default()
+    value.shown().map(|value| value.to_string()).unwrap_or_default()
 }

@@ -43,12 +43,7 @@ impl Check<'_> {
     /// Nothing in front of a listener without TLS that we know of.
     fn plain_listener(&mut self) {
         let server = &self.config.server;
-        if let Some(open) = server
-            .listen
-            .0
-            .iter()
-            .find(|address| !address.is_loopback())
-        {
+        if let Some(open) = server.listen.0.iter().find(|address| !address.is_loopback()) {
             self.reading.report(
                 &["server.listen", "server.tls.certificate", "server.tls.key", "server.trusted_proxies"],
                 format!("{open} would offer plain http to the network"),
@@ -60,12 +55,7 @@ impl Check<'_> {
                 "is empty, so behind a proxy on this machine every visitor seems to come from loopback",
                 "Write [\"127.0.0.1\", \"::1\"] if such a proxy ends TLS.",
             );
-        } else if server
-            .listen
-            .0
-            .iter()
-            .all(|address| ![0, server.issuer.port()].contains(&address.port()))
-        {
+        } else if server.listen.0.iter().all(|address| ![0, server.issuer.port()].contains(&address.port())) {
             self.reading.warn(
                 &["server.listen", "server.issuer"],
                 format!("no address has the port of the issuer, {}", server.issuer),
@@ -75,24 +65,11 @@ impl Check<'_> {
     }
 
     pub(super) fn database(&mut self) {
-        let Config {
-            database, secrets, ..
-        } = self.config;
-        self.within(
-            "database.max_connections",
-            database.max_connections,
-            1,
-            1_000,
-        );
-        if secrets
-            .previous_master_key_files
-            .contains(&secrets.master_key_file)
-        {
+        let Config { database, secrets, .. } = self.config;
+        self.within("database.max_connections", database.max_connections, 1, 1_000);
+        if secrets.previous_master_key_files.contains(&secrets.master_key_file) {
             self.reading.report(
-                &[
-                    "secrets.previous_master_key_files",
-                    "secrets.master_key_file",
-                ],
+                &["secrets.previous_master_key_files", "secrets.master_key_file"],
                 "names the file of the present master key",
                 "Keep the former key in a file of its own and name that one here.",
             );
@@ -103,30 +80,19 @@ impl Check<'_> {
         let pages = &self.config.pages;
         let length = pages.name.chars().count();
         if length > 60 || pages.name.trim().is_empty() || pages.name.chars().any(char::is_control) {
-            self.reading.report(
-                &["pages.name"],
-                "is not a name",
-                "Write 1 to 60 characters, on one line.",
-            );
+            self.reading.report(&["pages.name"], "is not a name", "Write 1 to 60 characters, on one line.");
         }
         let contrast = pages.accent.contrast_with(Colour::WHITE);
         if contrast < 4.5 {
             self.reading.warn(
                 &["pages.accent"],
-                format!(
-                    "{} has a contrast of only {contrast:.1} against white",
-                    pages.accent
-                ),
+                format!("{} has a contrast of only {contrast:.1} against white", pages.accent),
                 "Choose a darker colour, so that buttons and links reach 4.5 (WCAG 2.2).",
             );
         }
         if let Some(logo) = &pages.logo_file {
-            let kind = logo
-                .extension()
-                .and_then(|kind| kind.to_str())
-                .map(str::to_ascii_lowercase);
-            if !["svg", "png", "webp", "jpg", "jpeg"].contains(&kind.as_deref().unwrap_or_default())
-            {
+            let kind = logo.extension().and_then(|kind| kind.to_str()).map(str::to_ascii_lowercase);
+            if !["svg", "png", "webp", "jpg", "jpeg"].contains(&kind.as_deref().unwrap_or_default()) {
                 self.reading.report(
                     &["pages.logo_file"],
                     format!("{} is not a picture that browsers show", logo.display()),

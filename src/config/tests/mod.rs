@@ -16,8 +16,5 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> Result<(Config, Vec<Warning>
 }
 
 fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

@@ -1,0 +1,4 @@
+//! The protocol: every decision an RFC asks for, without HTTP types.
+
+pub mod error;
+pub mod params;
