@@ -5,8 +5,13 @@
 //! kept are `Ok` values.
 
 pub mod audit;
+pub mod authorize_requests;
 pub mod changes;
+pub mod codes;
+pub mod consents;
 pub mod error;
+pub mod grants;
+pub mod refresh_families;
 
 mod commit;
 mod migrate;
