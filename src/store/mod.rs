@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod changes;
 pub mod error;
+pub mod installation;
 
 mod commit;
 mod migrate;
