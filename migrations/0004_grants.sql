@@ -10,10 +10,9 @@ CREATE TABLE authorize_requests (
     parameters TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    -- Who signed in or chose an account in this transaction, and when at the earliest a sign-in counts.
+    -- Who signed in, and who was chosen, in this transaction: what prompt=login and prompt=select_account ask for.
     authenticated_user TEXT,
-    minimum_auth_time BIGINT NOT NULL,
-    consumed_at BIGINT
+    chosen_user TEXT
 );
 CREATE INDEX authorize_requests_expires ON authorize_requests (expires_at);
 

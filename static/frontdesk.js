@@ -20,6 +20,8 @@ const JITTER = 2 * GRACE;
 /** A frozen tab keeps its lock for ever, so nobody waits longer than this, and nobody steals. */
 const LOCK_WAIT = 10_000;
 const SIGN_OUT_LOCK_WAIT = 2_000;
+/** How long a broadcast may come after the lock. In Chromium it often does, by some milliseconds. */
+const BROADCAST_WAIT = 200;
 const RETRY_AFTER = 1_000;
 /** Answers to requests that nobody finished are forgotten after an hour, the longest life of a sign-in at the server. */
 const PENDING_LIFE = 3_600_000;
@@ -99,6 +101,8 @@ export class Frontdesk {
   #epoch = 0;
   /** Grows with every token that another tab has sent us. */
   #heard = 0;
+  /** Called with the next message of another tab. */
+  #wake = () => {};
   /** @type {Promise<string> | null} */ #flight = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   /** @type {Set<(change: Change) => void>} */ #listeners = new Set();
@@ -352,23 +356,42 @@ export class Frontdesk {
   async #exclusively(run, patience = LOCK_WAIT) {
     const { navigator, setTimeout, clearTimeout } = this.#env;
     if (!navigator?.locks) return run();
+    const name = `frontdesk-refresh-${this.#name}`;
+    const [epoch, heard] = [this.#epoch, this.#heard];
     const waiting = new AbortController();
     const timer = setTimeout(() => waiting.abort(), patience);
     let granted = false;
+    /** @param {boolean} queued */
+    const enter = async (queued) => {
+      granted = true;
+      clearTimeout(timer);
+      // The lock may pass on before the broadcast of its last holder arrives: one timer turn, and a little longer if there was one.
+      await this.#pause(0);
+      if (queued && this.#epoch === epoch && this.#heard === heard) await this.#nextMessage();
+      return run();
+    };
     try {
-      return await navigator.locks.request(`frontdesk-refresh-${this.#name}`, { signal: waiting.signal }, async () => {
-        granted = true;
-        clearTimeout(timer);
-        // The lock may pass on before the broadcast of its last holder has arrived; one timer turn lets it in.
-        await this.#pause(0);
-        return run();
-      });
+      const first = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => lock && { value: await enter(false) });
+      if (first) return first.value;
+      return await navigator.locks.request(name, { signal: waiting.signal }, () => enter(true));
     } catch (error) {
       if (granted) throw error;
       return run();
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Waits for a message of another tab, not for long. */
+  #nextMessage() {
+    const { setTimeout, clearTimeout } = this.#env;
+    return new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
+      const timer = setTimeout(resolve, BROADCAST_WAIT);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /**
@@ -509,6 +532,8 @@ export class Frontdesk {
 
   /** @param {any} message  From another tab of this origin. */
   #hear(message) {
+    // After this turn, when the message has been dealt with.
+    queueMicrotask(this.#wake);
     if (message?.type === "signed_out") {
       const before = this.#tokens;
       this.#forget();

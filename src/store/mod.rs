@@ -5,9 +5,18 @@
 //! kept are `Ok` values.
 
 pub mod audit;
+pub mod authorize_requests;
 pub mod changes;
+pub mod clients;
+pub mod codes;
+pub mod consents;
+pub mod directory;
 pub mod error;
+pub mod grants;
 pub mod installation;
+pub mod refresh_families;
+pub mod resources;
+pub mod status_lists;
 
 mod commit;
 mod migrate;

@@ -64,7 +64,7 @@ export class Clock {
   }
 }
 
-/** `navigator.locks`, exclusive mode, with abort while waiting and no stealing. */
+/** `navigator.locks`, exclusive mode: `ifAvailable`, abort while waiting, no stealing. */
 export class Locks {
   #queues = new Map();
   names = new Set();
@@ -74,6 +74,10 @@ export class Locks {
     this.names.add(name);
     const queue = this.#queues.get(name) ?? [];
     this.#queues.set(name, queue);
+    if (options.ifAvailable) {
+      if ("signal" in options) throw new DOMException("signal and ifAvailable exclude each other", "NotSupportedError");
+      if (queue.length > 0) return run(null);
+    }
     await new Promise((resolve, reject) => {
       const entry = { resolve };
       queue.push(entry);
@@ -102,6 +106,8 @@ export class Browser {
   channels = new Set();
   /** Everything ever sent on a channel. */
   messages = [];
+  /** How long a message is under way, in milliseconds. */
+  delay = 0;
   /** Every call of `fetch` in any tab, with what it was given. */
   sent = [];
   /** What any tab wrote to its console. */
@@ -140,7 +146,7 @@ export class Browser {
           if (other === this || other.name !== this.name) continue;
           const copy = structuredClone(data);
           // As in a browser, the message takes a turn, so a lock may pass on before it arrives.
-          browser.clock.setTimeout(() => other.onmessage?.({ data: copy }), 0);
+          browser.clock.setTimeout(() => other.onmessage?.({ data: copy }), browser.delay);
         }
       }
       close() {

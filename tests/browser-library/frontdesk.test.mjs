@@ -216,13 +216,45 @@ test("sign-ins that nobody finished are forgotten after an hour", async () => {
 test("fifty calls from five tabs send one refresh", async () => {
   const { issuer, clock } = setUp();
   const tabs = Array.from({ length: 5 }, () => issuer.open(issuer.browser.tab()));
+  const begin = clock.now;
   const calls = tabs.flatMap((frontdesk) => Array.from({ length: 10 }, () => frontdesk.getAccessToken({ force: true })));
   const { value } = await outcome(clock, Promise.all(calls));
+  assert.equal(clock.now - begin, 0, "who has heard the result waits for nothing");
   assert.deepEqual([...new Set(value)], ["at-1"]);
   assert.equal(value.length, 50);
   assert.equal(issuer.tokenRequests.length, 1);
   assert.deepEqual([...issuer.browser.locks.names], [`frontdesk-refresh-${ISSUER} ${CLIENT}`]);
   assert.ok(tabs.every((frontdesk) => frontdesk.user.sub === "u_alice"));
+});
+
+test("a broadcast that arrives well after the lock is waited for", async () => {
+  const { issuer, clock } = setUp();
+  issuer.browser.delay = 50;
+  const begin = clock.now;
+  const tabs = Array.from({ length: 5 }, () => issuer.open(issuer.browser.tab()));
+  const { value } = await outcome(clock, Promise.all(tabs.map((frontdesk) => frontdesk.getAccessToken({ force: true }))));
+  assert.deepEqual([...new Set(value)], ["at-1"]);
+  assert.equal(issuer.tokenRequests.length, 1);
+  assert.equal(clock.now - begin, 50, "the message ends the wait");
+});
+
+test("a tab that has the lock at once waits for no broadcast", async () => {
+  const { issuer, tab, clock } = setUp();
+  const begin = clock.now;
+  await finish(clock, issuer.open(tab).getAccessToken());
+  assert.equal(clock.now - begin, 0);
+});
+
+test("when the holder of the lock ends without a word, the next one asks the server soon", async () => {
+  const { issuer, tab, clock } = setUp();
+  let release = () => {};
+  issuer.browser.locks.request(`frontdesk-refresh-${ISSUER} ${CLIENT}`, {}, () => new Promise((resolve) => (release = resolve)));
+  const token = issuer.open(tab).getAccessToken();
+  await clock.advance(3_000);
+  release();
+  await clock.advance(200);
+  assert.equal(issuer.tokenRequests.length, 1);
+  assert.equal(await token, "at-1");
 });
 
 test("five tabs without a good cookie ask once", async () => {
