@@ -7,11 +7,16 @@
 pub mod audit;
 pub mod authorize_requests;
 pub mod changes;
+pub mod clients;
 pub mod codes;
 pub mod consents;
+pub mod directory;
 pub mod error;
 pub mod grants;
+pub mod installation;
 pub mod refresh_families;
+pub mod resources;
+pub mod status_lists;
 
 mod commit;
 mod migrate;
