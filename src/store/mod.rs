@@ -4,14 +4,20 @@
 //! unit of work: all of it is durable when `write` returns `Ok`, and none of it when it returns `Err`. Refusals that must be
 //! kept are `Ok` values.
 
+pub mod attempts;
 pub mod audit;
 pub mod authorize_requests;
+pub mod browsers;
 pub mod changes;
 pub mod codes;
 pub mod consents;
+pub mod endings;
 pub mod error;
 pub mod grants;
+pub mod passwords;
 pub mod refresh_families;
+pub mod sessions;
+pub mod users;
 
 mod commit;
 mod migrate;
