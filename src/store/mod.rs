@@ -11,7 +11,10 @@ pub mod codes;
 pub mod consents;
 pub mod error;
 pub mod grants;
+pub mod installation;
 pub mod refresh_families;
+pub mod refresh_roots;
+pub mod signing_keys;
 
 mod commit;
 mod migrate;
