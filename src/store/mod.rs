@@ -21,8 +21,10 @@ pub mod leases;
 pub mod passwords;
 pub mod purge;
 pub mod refresh_families;
+pub mod refresh_roots;
 pub mod resources;
 pub mod sessions;
+pub mod signing_keys;
 pub mod status_lists;
 pub mod users;
 
