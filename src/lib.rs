@@ -3,9 +3,14 @@
 //! The layers from the bottom to the top, which is also the order to read them in. A module names only modules above it in
 //! this list; `tests/layers.rs` keeps it so.
 
+pub mod accounts;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod jobs;
 pub mod keys;
 pub mod oauth;
 pub mod store;
+pub mod tokens;

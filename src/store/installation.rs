@@ -22,13 +22,13 @@ pub async fn find(db: &mut Db, name: &str) -> Result<Option<String>, StoreError>
 /// # Errors
 /// If the database refuses.
 pub async fn write_once(tx: &mut Tx, name: &str, value: &str) -> Result<bool, StoreError> {
-    let written = on!(tx, |db| {
-        sqlx::query("INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(name)
-            .bind(value)
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
+    let written = on!(tx, |db| sqlx::query(
+        "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
+    )
+    .bind(name)
+    .bind(value)
+    .execute(db)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(written == 1)
 }

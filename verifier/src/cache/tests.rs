@@ -287,6 +287,36 @@ async fn without_an_answer_the_last_set_serves_for_an_hour_and_then_nothing() {
 }
 
 #[tokio::test]
+async fn in_an_outage_nobody_waits_for_the_attempt_under_way() {
+    let world = World::new(&[&TestKey::ec("a")]);
+    world.cache.warm_up().await.unwrap();
+    world.issuer.break_down();
+    world.after(300);
+    assert_eq!(world.find("a").await, Ok(()));
+    world.issuer.close_gate();
+    world.after(10);
+    for _ in 0..50 {
+        assert!(world.cache.at_hand("a").is_some());
+    }
+    world.issuer.request_waits().await;
+    assert!(world.cache.at_hand("a").is_some());
+}
+
+#[tokio::test]
+async fn discovery_is_read_again_when_it_is_no_longer_fresh() {
+    let world = World::new(&[&TestKey::ec("a")]);
+    world.cache.warm_up().await.unwrap();
+    world.after(299);
+    assert_eq!(world.find("b").await, UNKNOWN);
+    assert_eq!((world.issuer.requests(), world.issuer.key_requests()), (3, 2));
+    let late = World::new(&[&TestKey::ec("a")]);
+    late.cache.warm_up().await.unwrap();
+    late.after(300);
+    assert_eq!(late.find("a").await, Ok(()));
+    assert_eq!((late.issuer.requests(), late.issuer.key_requests()), (4, 2));
+}
+
+#[tokio::test]
 async fn an_unknown_kid_during_an_outage_is_refused_and_tried_again() {
     let (old, new) = (TestKey::ec("old"), TestKey::ec("new"));
     let world = World::new(&[&old]);
@@ -423,9 +453,10 @@ async fn dropping_the_cache_stops_its_refresh() {
     assert!(world.cache.at_hand("a").is_some());
     world.issuer.request_waits().await;
     drop(world.cache);
-    while world.issuer.waiting() > 0 {
+    for _ in 0..100 {
         tokio::task::yield_now().await;
     }
+    assert_eq!(world.issuer.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,7 +69,9 @@ async fn does_not_follow_redirects() {
 
 #[tokio::test]
 async fn an_https_issuer_is_never_asked_in_the_clear() {
-    let (url, _tasks) = server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+    let (mut url, _tasks) = server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    assert!(client(&url).get(&url, 10).await.is_ok());
     let issuer = Issuer::parse("https://id.example.com".to_owned()).unwrap();
     let fetch = HttpFetch::for_issuer(&issuer).unwrap();
     assert!(fetch.get(&url, 10).await.is_err());
