@@ -280,11 +280,14 @@ mod tests {
         let rows = rows(&store).await;
         assert_eq!((&rows[..2], rows.len()), (&old[..], 4));
         assert_eq!(keys.ring().algs(), [Alg::ES256]);
+        let counter = changes::read(&mut store.read().await.unwrap()).await.unwrap().keys;
+        assert_ne!(keys.counter(), counter);
         keys.reload(&store, &vault(), later).await.unwrap();
         assert_eq!(
             (keys.ring().algs(), keys.ring().loaded_at(), keys.confirmed_at()),
             (Alg::ALL.to_vec(), later, later)
         );
+        assert_eq!(keys.counter(), counter);
         assert_eq!(taken.algs(), [Alg::ES256], "a ring that was taken does not change");
         keys.confirm(later.plus(days(1)));
         assert_eq!((keys.confirmed_at(), keys.ring().loaded_at()), (later.plus(days(1)), later));
