@@ -48,7 +48,7 @@ pub async fn sign_out(
 ) -> Result<Cleared, OAuthError> {
     provider.must_be_fresh(now)?;
     let Some(presented) = &cookies.refresh else { return Ok(Cleared::default()) };
-    let roots = provider.roots.snapshot();
+    let roots = provider.roots.get();
     let recognised = refresh::recognise(presented, client, &roots).map_err(OAuthError::unavailable)?;
     let Some((token, _)) = recognised else { return Ok(Cleared::default()) };
     let found = refresh_families::find(&mut provider.store.read().await?, token.family()).await?;

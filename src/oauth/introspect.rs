@@ -97,7 +97,7 @@ async fn refresh_token(
     now: Timestamp,
 ) -> Result<Introspection, OAuthError> {
     provider.must_be_fresh(now)?;
-    let roots = provider.roots.snapshot();
+    let roots = provider.roots.get();
     let recognised =
         refresh::recognise(token, &caller.client, &roots).map_err(OAuthError::unavailable)?;
     let Some((token, _)) = recognised else { return Ok(Introspection::inactive()) };

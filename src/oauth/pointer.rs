@@ -5,7 +5,7 @@ use super::error::OAuthError;
 use super::provider::Provider;
 use crate::domain::client::Client;
 use crate::domain::time::Timestamp;
-use crate::keys::ring::VerifyFor;
+use crate::keys::verify::VerifyFor;
 use crate::store::grants::{self, Standing};
 use crate::tokens::access::AccessPointer;
 use std::sync::Arc;

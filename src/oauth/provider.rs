@@ -11,7 +11,7 @@ use crate::domain::id::ClientId;
 use crate::domain::scope::ScopeSet;
 use crate::domain::time::Timestamp;
 use crate::keys::ring::Keys;
-use crate::keys::roots::RefreshRoots;
+use crate::keys::roots::Roots;
 use crate::store::Store;
 use crate::store::directory::Directory;
 use crate::tokens::grant_mac::GrantKeys;
@@ -33,7 +33,7 @@ pub struct Provider {
     /// The key ring.
     pub keys: Arc<Keys>,
     /// What refresh tokens are MACed under.
-    pub roots: Arc<RefreshRoots>,
+    pub roots: Arc<Roots>,
     /// What guards the rows of grants.
     pub grant_keys: GrantKeys,
     /// What client secrets are MACed with.

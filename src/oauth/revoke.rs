@@ -10,7 +10,7 @@ use super::provider::Provider;
 use crate::domain::grant::EndReason;
 use crate::domain::refresh_token;
 use crate::domain::time::Timestamp;
-use crate::store::{clients, grants, refresh_families};
+use crate::store::{changes, clients, grants, refresh_families};
 use crate::tokens::refresh;
 use crate::tokens::revoke::{self, What};
 
@@ -52,7 +52,7 @@ async fn revoke_refresh_token(
     let Some((family, standing)) = found else { return Ok(()) };
     if family.client_id != caller.client.id {
         let owner = provider.client(family.client_id.as_str(), now).await?;
-        let roots = provider.roots.snapshot();
+        let roots = provider.roots.get();
         let genuine = owner.map(|owner| refresh::recognise(token, &owner, &roots)).transpose();
         // A forged token of another client is an unknown token.
         return match genuine.map_err(OAuthError::unavailable)?.flatten() {
@@ -60,7 +60,7 @@ async fn revoke_refresh_token(
             None => Ok(()),
         };
     }
-    let roots = provider.roots.snapshot();
+    let roots = provider.roots.get();
     let recognised = refresh::recognise(token, &caller.client, &roots).map_err(OAuthError::unavailable)?;
     if recognised.is_none() {
         return Ok(());
@@ -88,12 +88,13 @@ async fn revoke_access_token(live: &LiveToken, provider: &Provider, now: Timesta
                 .await?;
         }
         Bearer::Client(client) => {
-            let (id, present) = (client.id.clone(), client.status);
+            let id = client.id.clone();
             provider
                 .store
-                .write(async move |tx| clients::renew_status(tx, &id, present, until, now).await)
+                .write(async move |tx| clients::renew_status(tx, &id, until, now).await)
                 .await?;
-            provider.directory.reload(&provider.store, now).await?;
+            let counters = changes::read(&mut provider.store.read().await?).await?;
+            provider.directory.refresh(&provider.store, counters, now).await?;
         }
     }
     Ok(())

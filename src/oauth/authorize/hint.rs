@@ -3,7 +3,7 @@
 use crate::domain::client::Client;
 use crate::domain::id::{ClientId, Sid, Subject};
 use crate::domain::time::Timestamp;
-use crate::keys::ring::VerifyFor;
+use crate::keys::verify::VerifyFor;
 use crate::oauth::error::OAuthError;
 use crate::oauth::provider::Provider;
 

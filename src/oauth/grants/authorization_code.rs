@@ -205,8 +205,9 @@ pub(in crate::oauth) async fn open_family(
         revoke::end(tx, What::Grant(&older), EndReason::Replaced, "system", now).await?;
     }
     let (_, idle) = provider.refresh_life(client);
-    let roots = provider.roots.snapshot();
-    let (root_id, root) = roots.current();
+    let roots = provider.roots.get();
+    // A root that does not open is a fault of ours: it undoes the unit, so that the code can be presented again.
+    let (root_id, root) = roots.current().ok_or_else(|| StoreError::Unavailable("the refresh root does not open".into()))?;
     let family = RefreshFamily {
         id: FamilyId::fresh(),
         grant_id: grant.id.clone(),

@@ -59,7 +59,7 @@ impl RefreshTokenRequest {
         provider.must_be_fresh(now)?;
         let Caller { authenticated, cookies, context } = caller;
         let client = authenticated.client;
-        let roots = provider.roots.snapshot();
+        let roots = provider.roots.get();
         let recognised = refresh::recognise(self.token.expose(), &client, &roots).map_err(|missing| {
             tracing::error!(alarm = "vault", "a refresh root does not open");
             OAuthError::unavailable(missing)
@@ -105,8 +105,8 @@ async fn use_token(
         Presented::Refused(hint) => return Ok(Outcome::Refused(OAuthError::invalid_grant(hint))),
     };
     let Accepted { family, standing, generation, narrowed } = *accepted;
-    let roots = provider.roots.snapshot();
-    let Some(root) = roots.get(&family.root_id) else {
+    let roots = provider.roots.get();
+    let Ok(Some(root)) = roots.get(&family.root_id) else {
         return Ok(Outcome::Refused(OAuthError::unavailable(refresh::RootsMissing)));
     };
     let refresh = GrantedRefresh {
