@@ -223,24 +223,12 @@ fn load_signer(row: &SigningKeyRow, record: &KeyRecord, vault: &Vault) -> Option
 pub(super) mod tests {
     use super::*;
     use crate::keys::pair::{self, KeyPair};
-    use crate::store::OpenOptions;
 
     pub(in crate::keys) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     pub(in crate::keys) const SKEW: Duration = Duration::from_secs(60);
 
     pub(in crate::keys) fn vault() -> Vault {
         Vault::over([5; 32])
-    }
-
-    pub(in crate::keys) async fn new_store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(folder.path()).await;
-        (folder, store)
-    }
-
-    pub(in crate::keys) async fn open(folder: &std::path::Path) -> Store {
-        let url = format!("sqlite://{}/t.db", folder.display());
-        Store::open(&OpenOptions { url, max_connections: 4, migrate: true }).await.unwrap()
     }
 
     /// A row for a key that was activated, or shall be, at `NOW` plus `activate_in` seconds.
