@@ -7,6 +7,7 @@
 mod config;
 mod context;
 mod failure;
+mod keys;
 mod migrate;
 pub mod output;
 pub mod secrets;
@@ -37,6 +38,9 @@ enum Command {
     /// Check or print the effective settings
     #[command(subcommand)]
     Config(config::Command),
+    /// The keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
 }
 
 impl Command {
@@ -44,6 +48,7 @@ impl Command {
         match self {
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Config(command) => config::run(context, &command),
+            Self::Keys(command) => keys::run(context, &command).await,
         }
     }
 }
