@@ -104,7 +104,8 @@ async fn the_expected_person_or_nobody() {
     let alice = house.person("alice", &[]).await;
     house.person("bob", &[]).await;
     let browser = house.browser().await;
-    let expecting = |name: &str| SignIn { expected_user: Some(alice.clone()), ..wish(name, PASSWORD, &browser, "192.0.2.1") };
+    let expecting =
+        |name: &str| SignIn { expected_user: Some(alice.clone()), ..wish(name, PASSWORD, &browser, "192.0.2.1") };
     for _ in 0..7 {
         let outcome = house.accounts.sign_in(expecting("bob"), NOW).await.unwrap();
         assert!(matches!(outcome, Outcome::OtherPerson), "{outcome:?}");
@@ -322,7 +323,8 @@ async fn a_direct_session_is_marked_and_a_sign_in_at_the_page_unmarks_it() {
     let house = House::open().await;
     house.person("alice", &[]).await;
     let browser = house.browser().await;
-    let direct = SignIn { direct: true, device: "a\u{7}b".repeat(200), ..wish("alice", PASSWORD, &browser, "::ffff:192.0.2.1") };
+    let direct =
+        SignIn { direct: true, device: "a\u{7}b".repeat(200), ..wish("alice", PASSWORD, &browser, "::ffff:192.0.2.1") };
     let Outcome::SignedIn(first) = house.accounts.sign_in(direct, NOW).await.unwrap() else { panic!("refused") };
     assert!(first.session.direct);
     assert_eq!((first.session.device.len(), first.session.address.as_str()), (200, "192.0.2.1"));

@@ -120,7 +120,13 @@ fn accounts(store: &TestStore, vault: &Arc<Vault>, policy: PasswordPolicy) -> Ac
         per_network: 20,
         window: Duration::from_secs(900),
     };
-    Accounts::new(std::ops::Deref::deref(store).clone(), vault.clone(), Passwords::start(policy).unwrap(), throttle, SESSIONS)
+    Accounts::new(
+        std::ops::Deref::deref(store).clone(),
+        vault.clone(),
+        Passwords::start(policy).unwrap(),
+        throttle,
+        SESSIONS,
+    )
 }
 
 pub(super) fn secret(text: &str) -> Secret {

@@ -60,9 +60,8 @@ type Row = (String, String, String, Option<String>, String, i64, i64, Option<Str
 /// # Errors
 /// If the database refuses.
 pub async fn find(db: &mut Db, id: &RequestId, now: Timestamp) -> Result<Option<Parked>, StoreError> {
-    let row: Option<Row> =
-        on!(db, |db| {
-            sqlx::query_as(
+    let row: Option<Row> = on!(db, |db| {
+        sqlx::query_as(
         "SELECT id, digest, client_id, browser_id, parameters, created_at, expires_at, authenticated_user, chosen_user \
          FROM authorize_requests WHERE id = $1 AND expires_at > $2"
     )
@@ -70,7 +69,7 @@ pub async fn find(db: &mut Db, id: &RequestId, now: Timestamp) -> Result<Option<
     .bind(now.as_seconds())
     .fetch_optional(db)
     .await
-        })?;
+    })?;
     Ok(row.map(|row| Parked {
         id: RequestId::new(row.0),
         digest: TokenDigest::stored(row.1),
