@@ -92,7 +92,7 @@ async fn another_person_ends_the_session_that_was_there() {
     let browser = house.browser().await;
     let alice = house.signed_in("alice", &browser).await;
     let bob = house.signed_in("bob", &browser).await;
-    assert_eq!(bob.ended, [alice.session.id.clone()]);
+    assert_eq!(bob.ended, std::slice::from_ref(&alice.session.id));
     assert_ne!(bob.session.id, alice.session.id);
     assert!(house.session_of(alice.cookie.expose(), NOW).await.is_none());
     assert_eq!(house.store.texts("SELECT reason FROM sessions WHERE ended_at IS NOT NULL").await, ["other_person"]);
