@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: everything is said in `cli`.
+
+fn main() -> std::process::ExitCode {
+    frontdesk::cli::main()
+}

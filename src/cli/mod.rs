@@ -1,0 +1,85 @@
+//! The command line: one enum of commands, one match.
+//!
+//! A command is a file with `Arguments` (clap) and `run(&Context, Arguments) -> Result<(), Failure>`. Data go to standard
+//! output, words to standard error; what went wrong is returned as a [`Failure`], which knows its exit code. Commands work on
+//! the database directly, so that they work when sign-in is broken; a running server sees a change within a second.
+
+mod config;
+mod context;
+mod failure;
+mod migrate;
+pub mod output;
+pub mod secrets;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use context::Context;
+pub use failure::Failure;
+
+/// An OAuth 2 and OpenID Connect identity provider in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "frontdesk", version, arg_required_else_help = true)]
+struct Cli {
+    /// The settings (default: config.toml in the working directory, if it is there)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Apply or show the database's migrations
+    Migrate(migrate::Arguments),
+    /// Check or print the effective settings
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Migrate(arguments) => migrate::run(context, &arguments).await,
+            Self::Config(command) => config::run(context, &command),
+        }
+    }
+}
+
+/// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 wrong arguments or settings,
+/// 3 no database.
+#[must_use]
+pub fn main() -> ExitCode {
+    make_files_private();
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the threads cannot be started: {error}")))
+        .and_then(|runtime| runtime.block_on(cli.command.run(&Context::new(cli.config))));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::say(format!("frontdesk: {failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+/// Whatever we write, SQLite's side files and back-ups included, is for its owner only.
+fn make_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}
