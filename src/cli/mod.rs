@@ -10,6 +10,7 @@ mod failure;
 mod migrate;
 pub mod output;
 pub mod secrets;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ enum Command {
     /// Check or print the effective settings
     #[command(subcommand)]
     Config(config::Command),
+    /// People
+    #[command(subcommand)]
+    Users(users::Command),
 }
 
 impl Command {
@@ -44,6 +48,7 @@ impl Command {
         match self {
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Config(command) => config::run(context, &command),
+            Self::Users(command) => users::run(context, command).await,
         }
     }
 }
