@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::accounts::Accounts;
 use crate::accounts::passwords::{PasswordPolicy, Passwords};
@@ -40,8 +41,10 @@ pub struct App {
     /// What CSRF values of forms are made with.
     pub csrf_key: MacKey,
     process: String,
+    /// The counter of keys that the ring and the roots were read at.
+    keys_counter: AtomicI64,
     /// Seconds by which the database's clock was ahead at the last poll.
-    clock_difference: std::sync::atomic::AtomicI64,
+    clock_difference: AtomicI64,
 }
 
 /// Why the house could not be built.
@@ -80,6 +83,8 @@ impl App {
     /// [`StartError`] tells what to do.
     pub async fn start(config: Arc<Config>, store: Store, vault: Arc<Vault>, clock: Clock) -> Result<Self, StartError> {
         let now = clock.now();
+        // Before the keys are read: what changes in between is read again at the next poll.
+        let keys_counter = changes::read(&mut store.read().await?).await?.keys;
         let (keys, roots) =
             bootstrap::start(&store, &vault, &key_policy(&config), now).await.map_err(StartError::Keys)?;
         let keys = Arc::new(keys);
@@ -105,7 +110,8 @@ impl App {
             provider,
             accounts,
             process: encoding::b64u(random::bytes::<12>()),
-            clock_difference: std::sync::atomic::AtomicI64::new(0),
+            keys_counter: AtomicI64::new(keys_counter),
+            clock_difference: AtomicI64::new(0),
         })
     }
 
@@ -129,7 +135,7 @@ impl App {
         let mut db = self.store.read().await?;
         if let Some(database) = changes::database_clock(&mut db).await? {
             let difference = self.clock.follow(database);
-            self.clock_difference.store(difference, std::sync::atomic::Ordering::Relaxed);
+            self.clock_difference.store(difference, Ordering::Relaxed);
             if difference.abs() > CLOCK_WARNED {
                 tracing::warn!(alarm = "clock", difference, "this machine's clock differs from the database's");
             }
@@ -137,11 +143,12 @@ impl App {
         let counters = changes::read(&mut db).await?;
         drop(db);
         let now = self.clock.now();
-        if self.provider.keys.counter() == counters.keys {
+        if self.keys_counter.load(Ordering::Relaxed) == counters.keys {
             self.provider.keys.confirm(now);
         } else {
             self.provider.keys.reload(&self.store, &self.vault, now).await?;
             self.provider.roots.reload(&self.store, &self.vault).await?;
+            self.keys_counter.store(counters.keys, Ordering::Relaxed);
         }
         self.provider.directory.refresh(&self.store, counters, now).await?;
         Ok(())
@@ -155,7 +162,7 @@ impl App {
         if self.provider.must_be_fresh(now).is_err() {
             reasons.push("the database has not been reached for too long");
         }
-        if self.clock_difference.load(std::sync::atomic::Ordering::Relaxed).abs() > CLOCK_REFUSED {
+        if self.clock_difference.load(Ordering::Relaxed).abs() > CLOCK_REFUSED {
             reasons.push("the clock differs from the database's by more than five seconds");
         }
         let ring = self.provider.keys.ring();
