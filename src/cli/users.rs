@@ -250,11 +250,7 @@ async fn turn_role(context: &Context, store: &Store, role: Role, give: bool) -> 
     let Role { user, role, format } = role;
     let word = role.clone();
     let (user, done) = act(context, store, &user, async move |tx, id, act| {
-        if give {
-            people::grant_role(tx, id, &word, act).await
-        } else {
-            people::revoke_role(tx, id, &word, act).await
-        }
+        if give { people::grant_role(tx, id, &word, act).await } else { people::revoke_role(tx, id, &word, act).await }
     })
     .await?;
     let name = &user.username;
@@ -268,8 +264,7 @@ async fn turn_role(context: &Context, store: &Store, role: Role, give: bool) -> 
 }
 
 async fn sign_out(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
-    let (user, ended) =
-        act(context, store, &one.user, async |tx, id, act| people::sign_out(tx, id, act).await).await?;
+    let (user, ended) = act(context, store, &one.user, async |tx, id, act| people::sign_out(tx, id, act).await).await?;
     say(format!("{}: {}", user.username, sum(&ended)));
     print(store, &user.id, one.format).await
 }
@@ -305,13 +300,9 @@ async fn hashed(context: &Context, chosen: Secret, username: &str, email: Option
 
 /// A person by user name, else by e-mail address, else by subject.
 async fn find(db: &mut Db, name: &str) -> Result<User, Failure> {
-    let found = match by_any_name(db, name).await? {
-        Some(user) => user,
-        None => {
-            return Err(Failure::failed(format!("there is no person {name:?}; `frontdesk users list` shows all")));
-        }
-    };
-    Ok(found)
+    by_any_name(db, name)
+        .await?
+        .ok_or_else(|| Failure::failed(format!("there is no person {name:?}; `frontdesk users list` shows all")))
 }
 
 async fn by_any_name(db: &mut Db, name: &str) -> Result<Option<User>, StoreError> {
