@@ -11,6 +11,7 @@ mod keys;
 mod migrate;
 pub mod output;
 pub mod secrets;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +42,9 @@ enum Command {
     /// The keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Command),
+    /// People
+    #[command(subcommand)]
+    Users(users::Command),
 }
 
 impl Command {
@@ -49,6 +53,7 @@ impl Command {
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Config(command) => config::run(context, &command),
             Self::Keys(command) => keys::run(context, &command).await,
+            Self::Users(command) => users::run(context, command).await,
         }
     }
 }

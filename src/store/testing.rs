@@ -69,3 +69,30 @@ async fn in_schema_of_its_own(url: &str) -> String {
     let joint = if url.contains('?') { '&' } else { '?' };
     format!("{url}{joint}options=-csearch_path%3D{schema}")
 }
+
+impl TestStore {
+    /// Runs statements that no function of the store offers.
+    pub(crate) async fn run(&self, sql: &'static str) {
+        self.write(async move |tx| super::on!(tx, |db| sqlx::query(sql).execute(db).await.map(drop))).await.unwrap();
+    }
+
+    /// The first column of each row, a text.
+    pub(crate) async fn texts(&self, sql: &'static str) -> Vec<String> {
+        self.write(async move |tx| {
+            let rows: Vec<(String,)> = super::on!(tx, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+            Ok(rows.into_iter().map(|(text,)| text).collect())
+        })
+        .await
+        .unwrap()
+    }
+
+    /// The one number a query gives.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        self.write(async move |tx| {
+            let row: (i64,) = super::on!(tx, |db| sqlx::query_as(sql).fetch_one(db).await)?;
+            Ok(row.0)
+        })
+        .await
+        .unwrap()
+    }
+}
