@@ -61,6 +61,7 @@ CREATE TABLE sessions (
     reason TEXT
 );
 CREATE INDEX sessions_user ON sessions (user_id);
+CREATE INDEX sessions_browser ON sessions (browser_id);
 CREATE INDEX sessions_expires ON sessions (expires_at);
 
 -- Permits of the throttle. The bucket is an HMAC, so that the table tells no names and no addresses.

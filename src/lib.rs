@@ -3,6 +3,7 @@
 //! The layers from the bottom to the top, which is also the order to read them in. A module names only modules above it in
 //! this list; `tests/layers.rs` keeps it so.
 
+pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod crypto;
@@ -10,3 +11,4 @@ pub mod domain;
 pub mod keys;
 pub mod oauth;
 pub mod store;
+pub mod tokens;

@@ -46,7 +46,17 @@ impl OpaqueToken {
     /// A fresh token. Its row id is ordered by time, its secret half is 256 random bits.
     #[must_use]
     pub fn mint(kind: Kind) -> Self {
-        let id = uuid::Uuid::now_v7();
+        Self::over(kind, uuid::Uuid::now_v7())
+    }
+
+    /// A fresh token for a row that is there: the identity stays, the secret half is new. `None` if `id` is not the identity
+    /// of a row that a token was minted for.
+    #[must_use]
+    pub fn renew(kind: Kind, id: &str) -> Option<Self> {
+        uuid::Uuid::try_parse(id).ok().map(|id| Self::over(kind, id))
+    }
+
+    fn over(kind: Kind, id: uuid::Uuid) -> Self {
         let mut bytes = Zeroizing::new(id.into_bytes().to_vec());
         bytes.extend_from_slice(&random::bytes::<RANDOM>());
         Self {
@@ -128,6 +138,15 @@ mod tests {
         assert_eq!(read.id(), token.id());
         assert!(read.digest().matches(&token.digest()));
         assert!(OpaqueToken::parse(Kind::Session, token.expose()).is_none());
+    }
+
+    #[test]
+    fn a_renewed_token_names_the_same_row_by_another_secret() {
+        let token = OpaqueToken::mint(Kind::Session);
+        let renewed = OpaqueToken::renew(Kind::Session, token.id()).unwrap();
+        assert_eq!(renewed.id(), token.id());
+        assert!(!renewed.digest().matches(&token.digest()));
+        assert!(OpaqueToken::renew(Kind::Session, "no row").is_none());
     }
 
     #[test]

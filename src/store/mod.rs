@@ -4,19 +4,25 @@
 //! unit of work: all of it is durable when `write` returns `Ok`, and none of it when it returns `Err`. Refusals that must be
 //! kept are `Ok` values.
 
+pub mod attempts;
 pub mod audit;
 pub mod authorize_requests;
+pub mod browsers;
 pub mod changes;
 pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod directory;
+pub mod endings;
 pub mod error;
 pub mod grants;
 pub mod installation;
+pub mod passwords;
 pub mod refresh_families;
 pub mod resources;
+pub mod sessions;
 pub mod status_lists;
+pub mod users;
 
 mod commit;
 mod migrate;

@@ -6,6 +6,7 @@
 
 mod client;
 mod metadata;
+mod registry;
 mod resource;
 mod secret;
 mod together;
@@ -16,18 +17,22 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, LONGEST_ACCESS_TOKEN};
 use crate::domain::alg::Alg;
 use crate::domain::origin::Origin;
+use crate::domain::time::Timestamp;
 
 pub use client::{check_client, check_client_id};
 pub use metadata::{ClientMetadata, Lifetime};
+pub use registry::{Declaration, DeclaredClient, DeclaredSecret, Deed, Item, Outcome, Refused, Registrar};
 pub use resource::{ResourceMetadata, check_resource};
 pub use secret::{check_secret, fresh_secret, secret_mac};
 pub use together::{Listed, check_together};
 
 /// The scope that opens the admin API, for clients with `admin_api` only.
 pub const ADMIN_SCOPE: &str = "frontdesk:admin";
+
+const STATUS_MARGIN: Duration = Duration::from_secs(900);
 
 /// One thing that is wrong with a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,8 @@ pub struct House {
     pub algorithms: Vec<Alg>,
     /// How long an access token may live at most.
     pub longest_access_token: Duration,
+    /// How long a resource server may go on with what it knew.
+    pub stale_stop: Duration,
 }
 
 impl House {
@@ -72,7 +79,15 @@ impl House {
             development: config.is_development(),
             algorithms: config.keys.algorithms.clone(),
             longest_access_token: config.longest_access_token(),
+            stale_stop: config.limits.stale_stop,
         })
+    }
+
+    /// Until when a status bit must stay set so that no token with it is taken any more: the longest life of an access token,
+    /// the age of what others may remember, and a margin.
+    #[must_use]
+    pub fn invalid_until(&self, now: Timestamp) -> Timestamp {
+        now.plus(LONGEST_ACCESS_TOKEN + self.stale_stop + STATUS_MARGIN)
     }
 }
 

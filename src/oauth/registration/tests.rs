@@ -16,6 +16,7 @@ fn house(issuer: &str) -> House {
         development: issuer.starts_with("http:"),
         algorithms: vec![Alg::ES256, Alg::RS256],
         longest_access_token: Duration::from_secs(3600),
+        stale_stop: Duration::from_secs(30),
     }
 }
 

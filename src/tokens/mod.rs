@@ -1,0 +1,3 @@
+//! Every token is born, read and ended here.
+
+pub mod revoke;

@@ -1,0 +1,162 @@
+//! The revoke procedure: the one way in which sessions, grants and families end before their time.
+//!
+//! Parents before children: the person, the sessions, the grants, the families. Whoever gives birth to a child touches the
+//! parent first, so nothing is born under what ends here. Codes need no row of their own to change: a code is worth what
+//! its grant is worth.
+
+use serde_json::json;
+
+use crate::domain::grant::EndReason;
+use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
+use crate::domain::time::Timestamp;
+use crate::store::audit::{self, Event};
+use crate::store::endings::{self, Grants};
+use crate::store::{StoreError, Tx, consents, users};
+
+/// What to end.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'a> {
+    /// A session, and the grants that end with it.
+    Session(&'a SessionId),
+    /// The sessions of a person but one, and the grants that end with them; after a change of password all grants.
+    SessionsOf {
+        /// The person.
+        user: &'a UserId,
+        /// The session that stays.
+        keep: Option<&'a SessionId>,
+    },
+    /// Everything of a person.
+    User(&'a UserId),
+    /// All grants of a client.
+    Client(&'a ClientId),
+    /// All grants of a person for a client, and the remembered consent.
+    Consent {
+        /// The person.
+        user: &'a UserId,
+        /// The client.
+        client: &'a ClientId,
+    },
+    /// A grant.
+    Grant(&'a GrantId),
+}
+
+/// What was ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Sessions.
+    pub sessions: Vec<SessionId>,
+    /// Grants, and with each its code and its family.
+    pub grants: Vec<GrantId>,
+}
+
+impl Ended {
+    /// Whether there was nothing to end.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.grants.is_empty()
+    }
+}
+
+/// Ends something and all that hangs on it. `actor` is written as in [`Event::actor`].
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end(
+    tx: &mut Tx,
+    what: What<'_>,
+    reason: EndReason,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Ended, StoreError> {
+    let sessions = end_sessions(tx, what, reason, now).await?;
+    let grants = endings::end_grants(tx, grants_of(what, reason), reason, now).await?;
+    let ended = Ended { sessions, grants };
+    // An alarm is worth a row even when a neighbour ended the rows a moment before.
+    if !ended.is_empty() || reason.is_alarm() {
+        record(tx, what, reason, &ended, actor, now).await?;
+    }
+    Ok(ended)
+}
+
+async fn end_sessions(
+    tx: &mut Tx,
+    what: What<'_>,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, StoreError> {
+    match what {
+        What::Session(id) => {
+            Ok(if endings::end_session(tx, id, reason, now).await? { vec![id.clone()] } else { Vec::new() })
+        }
+        What::SessionsOf { user, keep } => {
+            if reason == EndReason::PasswordChanged {
+                users::raise_not_before(tx, user, now).await?;
+            } else {
+                users::touch(tx, user).await?;
+            }
+            endings::end_sessions_of(tx, user, keep, reason, now).await
+        }
+        What::User(user) => {
+            users::raise_not_before(tx, user, now).await?;
+            endings::end_sessions_of(tx, user, None, reason, now).await
+        }
+        What::Client(client) => {
+            endings::raise_client_not_before(tx, client, now).await?;
+            Ok(Vec::new())
+        }
+        What::Consent { user, client } => {
+            consents::forget(tx, user, client).await?;
+            Ok(Vec::new())
+        }
+        What::Grant(_) => Ok(Vec::new()),
+    }
+}
+
+fn grants_of(what: What<'_>, reason: EndReason) -> Grants<'_> {
+    match what {
+        What::Session(id) => Grants::LinkedTo(id),
+        What::SessionsOf { user, .. } if reason == EndReason::PasswordChanged => Grants::User(user),
+        What::SessionsOf { user, keep } => Grants::LinkedOf { user, keep },
+        What::User(user) => Grants::User(user),
+        What::Client(client) => Grants::Client(client),
+        What::Consent { user, client } => Grants::Consent { user, client },
+        What::Grant(id) => Grants::One(id),
+    }
+}
+
+/// How many identities an audit row names before it only counts.
+const NAMED: usize = 20;
+
+async fn record(
+    tx: &mut Tx,
+    what: What<'_>,
+    reason: EndReason,
+    ended: &Ended,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (action, subject, client) = match what {
+        What::Session(id) => ("session.end", id.as_str(), None),
+        What::SessionsOf { user, .. } => ("sessions.end", user.as_str(), None),
+        What::User(user) => ("user.end", user.as_str(), None),
+        What::Client(client) => ("client.end", client.as_str(), None),
+        What::Consent { user, client } => ("consent.end", user.as_str(), Some(client.as_str())),
+        What::Grant(id) => ("grant.end", id.as_str(), None),
+    };
+    let mut data = json!({
+        "reason": reason.as_str(),
+        "sessions": ended.sessions.len(),
+        "grants": ended.grants.len(),
+        "session_ids": ended.sessions.iter().take(NAMED).map(SessionId::as_str).collect::<Vec<_>>(),
+        "grant_ids": ended.grants.iter().take(NAMED).map(GrantId::as_str).collect::<Vec<_>>(),
+    });
+    if let Some(members) = data.as_object_mut() {
+        if reason.is_alarm() {
+            members.insert("alarm".to_owned(), true.into());
+        }
+        if let Some(client) = client {
+            members.insert("client".to_owned(), client.into());
+        }
+    }
+    audit::record(tx, &Event { actor, action, subject, data }, now).await
+}
