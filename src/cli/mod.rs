@@ -4,12 +4,14 @@
 //! output, words to standard error; what went wrong is returned as a [`Failure`], which knows its exit code. Commands work on
 //! the database directly, so that they work when sign-in is broken; a running server sees a change within a second.
 
+mod clients;
 mod config;
 mod context;
 mod failure;
 mod migrate;
 pub mod output;
 pub mod secrets;
+mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +36,9 @@ struct Cli {
 enum Command {
     /// Apply or show the database's migrations
     Migrate(migrate::Arguments),
+    /// Relying apps
+    #[command(subcommand)]
+    Clients(Box<clients::Command>),
     /// Check or print the effective settings
     #[command(subcommand)]
     Config(config::Command),
@@ -43,6 +48,7 @@ impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
+            Self::Clients(command) => clients::run(context, *command).await,
             Self::Config(command) => config::run(context, &command),
         }
     }
