@@ -27,6 +27,8 @@ pub mod users;
 mod commit;
 mod migrate;
 mod open;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,61 @@
+//! A database for one test: SQLite in a folder of its own, or a schema of its own where `TEST_DATABASE_URL` names a
+//! PostgreSQL.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{OpenOptions, Store};
+
+/// A store that is gone with its last clone.
+#[derive(Clone)]
+pub(crate) struct TestStore {
+    store: Store,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+impl TestStore {
+    /// An empty database with all migrations.
+    pub(crate) async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match postgres() {
+            Some(url) => in_schema_of_its_own(&url).await,
+            None => format!("sqlite://{}", folder.path().join("test.db").display()),
+        };
+        let store = Store::open(&OpenOptions { url, max_connections: 8, migrate: true }).await.unwrap();
+        Self { store, _folder: Arc::new(folder) }
+    }
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// Runs all of them side by side, on tasks of their own.
+pub(crate) async fn all_at_once<T: Send + 'static>(
+    futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for future in futures {
+        tasks.spawn(future);
+    }
+    tasks.join_all().await
+}
+
+#[expect(clippy::disallowed_methods, reason = "names the database of the tests, as tests/run sets it")]
+fn postgres() -> Option<String> {
+    std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
+}
+
+async fn in_schema_of_its_own(url: &str) -> String {
+    use sqlx::{Connection as _, Executor as _};
+    let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
+    connection.close().await.unwrap();
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}options=-csearch_path%3D{schema}")
+}
