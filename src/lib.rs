@@ -4,10 +4,12 @@
 //! this list; `tests/layers.rs` keeps it so.
 
 pub mod accounts;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod jobs;
 pub mod keys;
 pub mod oauth;
 pub mod store;

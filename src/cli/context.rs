@@ -77,7 +77,7 @@ impl Context {
     /// If it cannot be read (exit code 2) or is not the database's (1).
     pub async fn vault(&self, store: &Store) -> Result<Vault, Failure> {
         let config = self.config()?;
-        let known = installation::fact(&mut store.read().await?, CHECK.row).await?;
+        let known = installation::find(&mut store.read().await?, CHECK.row).await?;
         let secrets = &config.secrets;
         let vault = Vault::load(&secrets.master_key_file, &secrets.previous_master_key_files, known.is_none())?;
         let known = match known {
@@ -88,8 +88,8 @@ impl Context {
                 // Of two processes that are first at the same time, both go on with what stands there in the end.
                 store
                     .write(async move |tx| {
-                        installation::set_if_absent(tx, CHECK.row, &value).await?;
-                        installation::fact(tx, CHECK.row).await
+                        installation::write_once(tx, CHECK.row, &value).await.map(drop)?;
+                        installation::find(tx, CHECK.row).await
                     })
                     .await?
                     .unwrap_or_default()

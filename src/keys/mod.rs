@@ -1,3 +1,33 @@
 //! The key ring, and the master key over it.
+//!
+//! | file           | says                                                                |
+//! |----------------|---------------------------------------------------------------------|
+//! | `vault.rs`     | the master key, what is sealed for whom                             |
+//! | `master_key.rs`| whether the master key is the database's                            |
+//! | `state.rs`     | pending, active, retiring, retired, revoked: what each may do       |
+//! | `jwk.rs`       | public keys, thumbprint as name                                     |
+//! | `pair.rs`      | making RSA and P-256 pairs                                          |
+//! | `record.rs`    | a key's row, and whether it is believed                             |
+//! | `signer.rs`    | parsed keys held ready; compact JWS                                 |
+//! | `ring.rs`      | all keys at one moment; the key set; the handle that is replaced    |
+//! | `verify.rs`    | our own tokens when they come back                                  |
+//! | `roots.rs`     | what the keys of refresh families are drawn from                    |
+//! | `bootstrap.rs` | the first start                                                     |
 
+pub mod bootstrap;
+pub mod jwk;
+pub mod master_key;
+pub mod pair;
+pub mod record;
+pub mod ring;
+pub mod roots;
+pub mod signer;
+pub mod state;
 pub mod vault;
+pub mod verify;
+
+mod strict_json;
+mod verifier;
+
+pub use bootstrap::{KeyPolicy, KeysError, start};
+pub use master_key::{MasterKeyMismatch, check_master_key, is_new_installation};

@@ -1,6 +1,7 @@
 //! One counter for each thing that processes keep in memory (decision: one mechanism, polled each second).
 
 use super::{Db, StoreError, Tx, on};
+use crate::domain::time::Timestamp;
 
 /// A thing that processes keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,4 +66,17 @@ pub async fn read(db: &mut Db) -> Result<Counters, StoreError> {
         on!(db, |db| sqlx::query_as("SELECT name, counter FROM changes ORDER BY name").fetch_all(db).await)?;
     let of = |name: &str| rows.iter().find(|(own, _)| own == name).map_or(0, |(_, counter)| *counter);
     Ok(Counters { clients: of("clients"), resources: of("resources"), keys: of("keys") })
+}
+
+/// The database's own clock, where it has one: PostgreSQL. SQLite's is ours.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn database_clock(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
+    if !db.is_postgres() {
+        return Ok(None);
+    }
+    let (seconds,): (i64,) =
+        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT)").fetch_one(db).await)?;
+    Ok(Some(Timestamp::from_seconds(seconds)))
 }

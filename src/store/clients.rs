@@ -154,7 +154,7 @@ pub async fn renew_status(
     let Some(client) = find(tx, id).await?.filter(Client::is_active) else { return Ok(false) };
     let place = status_lists::allocate(tx, None, 1, now).await?.start();
     on!(tx, |db| sqlx::query(
-        "UPDATE clients SET status_list = $2, status_index = $3, updated_at = $4, not_before = $4 WHERE client_id = $1"
+        "UPDATE clients SET status_list = $2, status_index = $3, updated_at = $4 WHERE client_id = $1"
     )
     .bind(id.as_str())
     .bind(place.list)

@@ -303,21 +303,6 @@ pub async fn retire_status(tx: &mut Tx, place: StatusIndex, until: Option<Timest
     .map(drop))
 }
 
-/// Whether a place in the status lists was retired: tokens that carry it are revoked.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn status_is_retired(db: &mut Db, place: StatusIndex) -> Result<bool, StoreError> {
-    let row: Option<(i64,)> = on!(db, |db| sqlx::query_as(
-        "SELECT status_index FROM retired_indices WHERE status_list = $1 AND status_index = $2"
-    )
-    .bind(place.list)
-    .bind(place.index)
-    .fetch_optional(db)
-    .await)?;
-    Ok(row.is_some())
-}
-
 /// The living grant that a cookie-mode family of this session and client hangs on.
 ///
 /// # Errors

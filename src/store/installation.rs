@@ -2,11 +2,14 @@
 
 use super::{Db, StoreError, Tx, on};
 
-/// The value of a fact.
+/// The sealed probe that tells whether the master key is the right one.
+pub const MASTER_KEY_CHECK: &str = "master_key_check";
+
+/// A fact, if it was ever written.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn fact(db: &mut Db, name: &str) -> Result<Option<String>, StoreError> {
+pub async fn find(db: &mut Db, name: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> = on!(db, |db| sqlx::query_as("SELECT value FROM installation WHERE name = $1")
         .bind(name)
         .fetch_optional(db)
@@ -14,30 +17,18 @@ pub async fn fact(db: &mut Db, name: &str) -> Result<Option<String>, StoreError>
     Ok(row.map(|(value,)| value))
 }
 
-/// Writes a fact unless it is there.
+/// Writes a fact that is not there yet. False: it was there, and stays as it was.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn set_if_absent(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
-    on!(tx, |db| sqlx::query("INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-        .bind(name)
-        .bind(value)
-        .execute(db)
-        .await
-        .map(drop))
-}
-
-/// Writes a fact, over what was there.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
-    on!(tx, |db| sqlx::query(
-        "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+pub async fn write_once(tx: &mut Tx, name: &str, value: &str) -> Result<bool, StoreError> {
+    let written = on!(tx, |db| sqlx::query(
+        "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
     )
     .bind(name)
     .bind(value)
     .execute(db)
     .await
-    .map(drop))
+    .map(|done| done.rows_affected()))?;
+    Ok(written == 1)
 }

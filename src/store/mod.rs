@@ -17,10 +17,14 @@ pub mod endings;
 pub mod error;
 pub mod grants;
 pub mod installation;
+pub mod leases;
 pub mod passwords;
+pub mod purge;
 pub mod refresh_families;
+pub mod refresh_roots;
 pub mod resources;
 pub mod sessions;
+pub mod signing_keys;
 pub mod status_lists;
 pub mod users;
 

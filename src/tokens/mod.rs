@@ -1,3 +1,19 @@
 //! Every token is born, read and ended here.
+//!
+//! | file              | says                                                           |
+//! |-------------------|----------------------------------------------------------------|
+//! | `issuer.rs`       | what was granted in, a signed response out                     |
+//! | `access.rs`       | access tokens: claims, and reading them back as pointers       |
+//! | `id_token.rs`     | ID tokens                                                      |
+//! | `refresh.rs`      | presenting a generation: next, the same again, or the end      |
+//! | `revoke.rs`       | the one procedure that ends sessions, grants and families      |
+//! | `grant_mac.rs`    | what keeps a grant's row from being rewritten                  |
+//! | `status_index.rs` | places in the status lists                                     |
 
+pub mod access;
+pub mod grant_mac;
+pub mod id_token;
+pub mod issuer;
+pub mod refresh;
 pub mod revoke;
+pub mod status_index;

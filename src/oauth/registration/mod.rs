@@ -22,6 +22,7 @@ use crate::domain::alg::Alg;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
 
+pub use super::audience::ADMIN_SCOPE;
 pub use client::{check_client, check_client_id};
 pub use metadata::{ClientMetadata, Lifetime};
 pub use registry::{Declaration, DeclaredClient, DeclaredSecret, Deed, Item, Outcome, Refused, Registrar};
@@ -29,8 +30,6 @@ pub use resource::{ResourceMetadata, check_resource};
 pub use secret::{check_secret, fresh_secret, secret_mac};
 pub use together::{Listed, check_together};
 
-/// The scope that opens the admin API, for clients with `admin_api` only.
-pub const ADMIN_SCOPE: &str = "frontdesk:admin";
 
 const STATUS_MARGIN: Duration = Duration::from_secs(900);
 

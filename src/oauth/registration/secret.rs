@@ -1,6 +1,7 @@
 //! Client secrets: long, random, and in rows only as a MAC.
 
 use super::RegistrationError;
+use super::super::client_auth;
 use crate::crypto::encoding::b64u;
 use crate::crypto::mac::MacKey;
 use crate::crypto::random;
@@ -39,8 +40,7 @@ pub fn check_secret(secret: &Secret) -> Result<(), RegistrationError> {
 }
 
 /// A client secret as rows hold it, under the key for [`Purpose::ClientSecret`](crate::keys::vault::Purpose::ClientSecret).
-/// Secrets are long and random, so a MAC suffices; no slow hash on a path of machines.
 #[must_use]
 pub fn secret_mac(key: &MacKey, secret: &Secret) -> String {
-    b64u(key.sign(&[secret.expose().as_bytes()]))
+    client_auth::secret_mac(key, secret.expose())
 }

@@ -1,0 +1,222 @@
+//! The house, built once: what the doors and the jobs share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::accounts::Accounts;
+use crate::accounts::passwords::{PasswordPolicy, Passwords};
+use crate::accounts::sessions::SessionPolicy;
+use crate::accounts::throttle::ThrottlePolicy;
+use crate::config::Config;
+use crate::crypto::mac::MacKey;
+use crate::crypto::{encoding, random};
+use crate::domain::time::Clock;
+use crate::keys::bootstrap::{self, KeyPolicy, KeysError};
+use crate::keys::vault::{Purpose, Vault};
+use crate::oauth::provider::Provider;
+use crate::store::directory::Directory;
+use crate::store::{Store, StoreError, changes};
+use crate::tokens::grant_mac::GrantKeys;
+use crate::tokens::issuer::TokenIssuer;
+use crate::tokens::status_index::StatusIndices;
+
+/// How far the clocks of this machine and of the database may be apart before it is warned of, and before nothing is served.
+const CLOCK_WARNED: i64 = 2;
+const CLOCK_REFUSED: i64 = 5;
+
+/// Everything a process works with.
+#[derive(Debug)]
+pub struct App {
+    /// The clock.
+    pub clock: Clock,
+    /// The database.
+    pub store: Store,
+    /// The master key.
+    pub vault: Arc<Vault>,
+    /// What the protocol's decisions are made with.
+    pub provider: Arc<Provider>,
+    /// People.
+    pub accounts: Accounts,
+    /// What CSRF values of forms are made with.
+    pub csrf_key: MacKey,
+    process: String,
+    /// The counter of keys that the ring and the roots were read at.
+    keys_counter: AtomicI64,
+    /// Seconds by which the database's clock was ahead at the last poll.
+    clock_difference: AtomicI64,
+}
+
+/// Why the house could not be built.
+#[derive(Debug)]
+pub enum StartError {
+    /// Keys: also where the master key is not the database's.
+    Keys(KeysError),
+    /// The database.
+    Store(StoreError),
+    /// The threads that hash passwords.
+    Threads(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Threads(error) => write!(f, "the threads that hash passwords could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl App {
+    /// Builds the house over an open database.
+    ///
+    /// # Errors
+    /// [`StartError`] tells what to do.
+    pub async fn start(config: Arc<Config>, store: Store, vault: Arc<Vault>, clock: Clock) -> Result<Self, StartError> {
+        let now = clock.now();
+        // Before the keys are read: what changes in between is read again at the next poll.
+        let keys_counter = changes::read(&mut store.read().await?).await?.keys;
+        let (keys, roots) =
+            bootstrap::start(&store, &vault, &key_policy(&config), now).await.map_err(StartError::Keys)?;
+        let keys = Arc::new(keys);
+        let passwords = Passwords::start(password_policy(&config)).map_err(StartError::Threads)?;
+        let accounts =
+            Accounts::new(store.clone(), vault.clone(), passwords, throttle_policy(&config), session_policy(&config));
+        let provider = Arc::new(Provider {
+            store: store.clone(),
+            directory: Arc::new(Directory::load(&store, now).await?),
+            issuer: TokenIssuer::new(keys.clone()),
+            keys,
+            roots: Arc::new(roots),
+            grant_keys: GrantKeys::from_vault(&vault),
+            secret_key: vault.mac_key(Purpose::ClientSecret),
+            status: StatusIndices::default(),
+            config,
+        });
+        Ok(Self {
+            clock,
+            store,
+            csrf_key: vault.mac_key(Purpose::Csrf),
+            vault,
+            provider,
+            accounts,
+            process: encoding::b64u(random::bytes::<12>()),
+            keys_counter: AtomicI64::new(keys_counter),
+            clock_difference: AtomicI64::new(0),
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.provider.config
+    }
+
+    /// A name for this process, for leases.
+    #[must_use]
+    pub fn process_id(&self) -> &str {
+        &self.process
+    }
+
+    /// Brings what the process remembers up to date: one small read, and a reload of what changed.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn follow_changes(&self) -> Result<(), StoreError> {
+        let mut db = self.store.read().await?;
+        if let Some(database) = changes::database_clock(&mut db).await? {
+            let difference = self.clock.follow(database);
+            self.clock_difference.store(difference, Ordering::Relaxed);
+            if difference.abs() > CLOCK_WARNED {
+                tracing::warn!(alarm = "clock", difference, "this machine's clock differs from the database's");
+            }
+        }
+        let counters = changes::read(&mut db).await?;
+        drop(db);
+        let now = self.clock.now();
+        if self.keys_counter.load(Ordering::Relaxed) == counters.keys {
+            self.provider.keys.confirm(now);
+        } else {
+            self.provider.keys.reload(&self.store, &self.vault, now).await?;
+            self.provider.roots.reload(&self.store, &self.vault).await?;
+            self.keys_counter.store(counters.keys, Ordering::Relaxed);
+        }
+        self.provider.directory.refresh(&self.store, counters, now).await?;
+        Ok(())
+    }
+
+    /// Why this process should be sent no requests now; empty if it should.
+    #[must_use]
+    pub fn unready(&self) -> Vec<&'static str> {
+        let now = self.clock.now();
+        let mut reasons = Vec::new();
+        if self.provider.must_be_fresh(now).is_err() {
+            reasons.push("the database has not been reached for too long");
+        }
+        if self.clock_difference.load(Ordering::Relaxed).abs() > CLOCK_REFUSED {
+            reasons.push("the clock differs from the database's by more than five seconds");
+        }
+        let ring = self.provider.keys.ring();
+        if self.config().keys.algorithms.iter().any(|alg| ring.signer(*alg).is_none()) {
+            reasons.push("a signing key is missing");
+        }
+        if !self.provider.roots.get().are_complete() {
+            reasons.push("a refresh root does not open");
+        }
+        reasons
+    }
+}
+
+/// The settings as the key ring wants them.
+#[must_use]
+pub fn key_policy(config: &Config) -> KeyPolicy {
+    let keys = &config.keys;
+    KeyPolicy {
+        algorithms: keys.algorithms.clone(),
+        rsa_bits: keys.rsa_bits,
+        period: keys.period,
+        publish_ahead: keys.publish_ahead,
+        skew: keys.clock_skew,
+        jwks_max_age: keys.jwks_max_age,
+    }
+}
+
+/// The settings as the hashing pool wants them.
+#[must_use]
+pub fn password_policy(config: &Config) -> PasswordPolicy {
+    let passwords = &config.passwords;
+    let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+    PasswordPolicy {
+        memory_kib: passwords.memory_kib,
+        iterations: passwords.iterations,
+        parallelism: passwords.parallelism,
+        threads: size(passwords.threads),
+        queue: size(passwords.queue),
+        min_length: size(passwords.min_length),
+        max_length: size(passwords.max_length),
+    }
+}
+
+fn throttle_policy(config: &Config) -> ThrottlePolicy {
+    let passwords = &config.passwords;
+    ThrottlePolicy {
+        per_account_and_network: passwords.attempts_per_account_and_network,
+        per_account: passwords.attempts_per_account,
+        per_network: passwords.attempts_per_network,
+        window: passwords.attempts_window,
+    }
+}
+
+fn session_policy(config: &Config) -> SessionPolicy {
+    let sessions = &config.sessions;
+    SessionPolicy { idle: sessions.idle, keep_signed_in: sessions.keep_signed_in, absolute: sessions.absolute }
+}

@@ -1,0 +1,128 @@
+//! The answer: record the grant, mint the code.
+
+use super::Checked;
+use super::decide::SignedIn;
+use crate::domain::client::{ApplicationType, Client};
+use crate::domain::code::{AuthorizationCode, CodeState};
+use crate::domain::consent::Consent;
+use crate::domain::grant::Grant;
+use crate::domain::id::{CodeId, GrantId, RequestId};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Kind, OpaqueToken};
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::provider::Provider;
+use crate::store::{audit, authorize_requests, codes, consents, grants};
+
+/// What the person decided on the consent page, if it was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsentGiven {
+    /// It was not shown: nothing to remember.
+    Earlier,
+    /// The person said yes just now.
+    Now,
+}
+
+/// Records the grant and its code, remembers the consent and takes the parked request away: one unit of work, parents before
+/// children.
+///
+/// # Errors
+/// `login_required` if the session ended meanwhile; `access_denied` if the request was answered already.
+pub async fn grant_code(
+    checked: &Checked,
+    at: &SignedIn,
+    given: ConsentGiven,
+    parked: Option<RequestId>,
+    provider: &Provider,
+    now: Timestamp,
+) -> Result<OpaqueToken, OAuthError> {
+    let grant = new_grant(checked, at, provider, now).await?;
+    let mac = provider.grant_keys.mac(&grant);
+    let token = OpaqueToken::mint(Kind::Code);
+    let code = AuthorizationCode {
+        id: CodeId::new(token.id()),
+        digest: token.digest(),
+        grant_id: grant.id.clone(),
+        client_id: checked.client.id.clone(),
+        redirect_uri: checked.to.uri().as_str().to_owned(),
+        nonce: checked.request.nonce.clone(),
+        challenge: checked.request.challenge.clone(),
+        state: CodeState::Issued { until: now.plus(provider.config.tokens.authorization_code_ttl) },
+    };
+    let remembered = (given == ConsentGiven::Now).then(|| merged(checked, at.consent.as_ref(), now));
+    let recorded = provider
+        .store
+        .write(async move |tx| {
+            if let Some(parked) = &parked
+                && !authorize_requests::remove(tx, parked).await?
+            {
+                return Ok(Err(OAuthError::new(ErrorCode::AccessDenied, "the request was answered already")));
+            }
+            if !grants::touch_session(tx, &grant.session_id, now).await? {
+                return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
+            }
+            grants::insert(tx, &grant, &mac).await?;
+            codes::insert(tx, &code).await?;
+            if let Some(consent) = &remembered {
+                consents::remember(tx, &grant.user_id, &grant.client_id, consent).await?;
+                let event = audit::Event {
+                    actor: &format!("user:{}", grant.user_id),
+                    action: "consent.give",
+                    subject: grant.client_id.as_str(),
+                    data: serde_json::json!({ "scope": consent.scope, "claims": consent.claims }),
+                };
+                audit::record(tx, &event, now).await?;
+            }
+            Ok(Ok(()))
+        })
+        .await?;
+    recorded.map(|()| token)
+}
+
+async fn new_grant(checked: &Checked, at: &SignedIn, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {
+    let client = &checked.client;
+    let expires_at = now.plus(life(checked, provider));
+    let offline = checked.request.scope.contains("offline_access")
+        && client.settings.application_type != ApplicationType::Browser;
+    Ok(Grant {
+        id: GrantId::fresh(),
+        user_id: at.user.id.clone(),
+        client_id: client.id.clone(),
+        session_id: at.session.id.clone(),
+        sid: provider.grant_keys.sid(&at.session.id, &client.id),
+        session_linked: !offline,
+        scope: checked.request.scope.clone(),
+        resources: checked.request.resources.clone(),
+        claims: checked.request.claims.clone(),
+        auth_time: at.session.auth_time,
+        acr: at.session.acr.clone(),
+        amr: at.session.amr.clone(),
+        delivery: client.settings.refresh_token_delivery,
+        status: provider.status.draw(&provider.store, expires_at, now).await?,
+        created_at: now,
+        expires_at,
+        ended_at: None,
+    })
+}
+
+/// A grant lives as long as its refresh token, or else as long as its last access token may.
+fn life(checked: &Checked, provider: &Provider) -> std::time::Duration {
+    let client: &Client = &checked.client;
+    if Provider::gives_refresh_token(client, &checked.request.scope) {
+        provider.refresh_life(client).0
+    } else {
+        provider.config.tokens.authorization_code_ttl + provider.access_token_ttl(client)
+    }
+}
+
+/// What was allowed before and what is allowed now.
+fn merged(checked: &Checked, before: Option<&Consent>, now: Timestamp) -> Consent {
+    let mut claims = checked.request.claims.names();
+    let mut scope = checked.request.scope.clone();
+    if let Some(before) = before {
+        scope = before.scope.union(&scope);
+        claims.extend(before.claims.iter().cloned());
+        claims.sort();
+        claims.dedup();
+    }
+    Consent { scope, claims, granted_at: now }
+}

@@ -1,0 +1,105 @@
+//! Revocation (RFC 7009).
+
+use std::time::Duration;
+
+use super::client_auth::AuthenticatedClient;
+use super::error::{ErrorCode, OAuthError};
+use super::params::Params;
+use super::pointer::{self, Bearer, LiveToken};
+use super::provider::Provider;
+use crate::domain::grant::EndReason;
+use crate::domain::refresh_token;
+use crate::domain::time::Timestamp;
+use crate::store::{changes, clients, grants, refresh_families};
+use crate::tokens::refresh;
+use crate::tokens::revoke::{self, What};
+
+/// How long a bit stays set after its last token has ended: the longest life of a token and a quarter of an hour.
+const BIT_KEPT: Duration = Duration::from_secs(3600 + 900);
+
+/// Takes a token back. A token that nobody knows is no error: the client's aim is reached (RFC 7009 §2.2).
+///
+/// # Errors
+/// `invalid_request` without a token, `unauthorized_client` for another client's, `temporarily_unavailable` if it could not be
+/// stored: then the token still lives.
+pub async fn revoke(
+    caller: &AuthenticatedClient,
+    params: &Params,
+    provider: &Provider,
+    now: Timestamp,
+) -> Result<(), OAuthError> {
+    let token = params.require("token", "token is missing")?;
+    if token.starts_with(refresh_token::PREFIX) {
+        return revoke_refresh_token(token, caller, provider, now).await;
+    }
+    let Some(live) = pointer::follow(token, provider, now).await? else { return Ok(()) };
+    if live.pointer.client != caller.client.id {
+        return Err(foreign());
+    }
+    revoke_access_token(&live, provider, now).await
+}
+
+/// A genuine token of any generation ends its grant, and so everything that came from it.
+async fn revoke_refresh_token(
+    token: &str,
+    caller: &AuthenticatedClient,
+    provider: &Provider,
+    now: Timestamp,
+) -> Result<(), OAuthError> {
+    provider.must_be_fresh(now)?;
+    let Some(parsed) = refresh_token::RefreshToken::parse(token) else { return Ok(()) };
+    let found = refresh_families::find(&mut provider.store.read().await?, parsed.family()).await?;
+    let Some((family, standing)) = found else { return Ok(()) };
+    if family.client_id != caller.client.id {
+        let owner = provider.client(family.client_id.as_str(), now).await?;
+        let roots = provider.roots.get();
+        let genuine = owner.map(|owner| refresh::recognise(token, &owner, &roots)).transpose();
+        // A forged token of another client is an unknown token.
+        return match genuine.map_err(OAuthError::unavailable)?.flatten() {
+            Some(_) => Err(foreign()),
+            None => Ok(()),
+        };
+    }
+    let roots = provider.roots.get();
+    let recognised = refresh::recognise(token, &caller.client, &roots).map_err(OAuthError::unavailable)?;
+    if recognised.is_none() {
+        return Ok(());
+    }
+    let actor = format!("client:{}", caller.client.id);
+    provider
+        .store
+        .write(async move |tx| {
+            revoke::end(tx, What::Grant(&standing.grant.id), EndReason::Revoked, &actor, now).await.map(drop)
+        })
+        .await?;
+    Ok(())
+}
+
+/// Takes back the access tokens that carry this one's place; the grant, or the client, goes on with a fresh place.
+async fn revoke_access_token(live: &LiveToken, provider: &Provider, now: Timestamp) -> Result<(), OAuthError> {
+    let until = now.plus(BIT_KEPT + provider.config.limits.stale_stop);
+    match &live.bearer {
+        Bearer::Person(standing) => {
+            let fresh = provider.status.draw(&provider.store, standing.grant.expires_at, now).await?;
+            let (id, present) = (standing.grant.id.clone(), standing.grant.status);
+            provider
+                .store
+                .write(async move |tx| grants::move_status(tx, &id, present, fresh, until).await)
+                .await?;
+        }
+        Bearer::Client(client) => {
+            let id = client.id.clone();
+            provider
+                .store
+                .write(async move |tx| clients::renew_status(tx, &id, until, now).await)
+                .await?;
+            let counters = changes::read(&mut provider.store.read().await?).await?;
+            provider.directory.refresh(&provider.store, counters, now).await?;
+        }
+    }
+    Ok(())
+}
+
+const fn foreign() -> OAuthError {
+    OAuthError::new(ErrorCode::UnauthorizedClient, "the token was given to another client")
+}
