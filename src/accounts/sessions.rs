@@ -96,12 +96,7 @@ pub async fn end_one(
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn end_others(
-    tx: &mut Tx,
-    user: &UserId,
-    present: &SessionId,
-    now: Timestamp,
-) -> Result<Ended, StoreError> {
+pub async fn end_others(tx: &mut Tx, user: &UserId, present: &SessionId, now: Timestamp) -> Result<Ended, StoreError> {
     let what = What::SessionsOf { user, keep: Some(present) };
     revoke::end(tx, what, EndReason::SignedOut, &format!("user:{user}"), now).await
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{ErrorCode, OAuthError};
+use super::grants::Caller;
 use super::grants::authorization_code::open_family;
 use super::grants::person;
-use super::grants::Caller;
 use super::provider::Provider;
 use crate::accounts::sign_in::{Outcome, SignIn, SignedIn};
 use crate::accounts::{Accounts, AccountsError};
@@ -59,7 +59,9 @@ pub async fn sign_in(
     }
     let signed_in = match accounts.sign_in(wish, now).await.map_err(fault)? {
         Outcome::SignedIn(signed_in) => *signed_in,
-        Outcome::WrongCredentials | Outcome::OtherPerson | Outcome::TooLong => return Ok(DirectLogin::WrongCredentials),
+        Outcome::WrongCredentials | Outcome::OtherPerson | Outcome::TooLong => {
+            return Ok(DirectLogin::WrongCredentials);
+        }
         Outcome::Throttled { retry_after_seconds } => return Ok(DirectLogin::Throttled(retry_after_seconds)),
         Outcome::Busy => return Ok(DirectLogin::Busy),
     };
@@ -76,11 +78,11 @@ pub async fn sign_in(
             let Some(standing) = grants::standing_of(tx, &grant.id).await? else {
                 return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
             };
-            let target =
-                match audience::decide(&[], &[], &standing.grant.scope, &caller.authenticated.client, &inside) {
-                    Ok(target) => target,
-                    Err(error) => return Ok(Err(error)),
-                };
+            let target = match audience::decide(&[], &[], &standing.grant.scope, &caller.authenticated.client, &inside)
+            {
+                Ok(target) => target,
+                Err(error) => return Ok(Err(error)),
+            };
             let refresh = open_family(tx, &standing, &caller, &inside, now).await?;
             let granted = person::granted(&standing, target, None, &caller.authenticated.client, &inside, now);
             Ok(Ok(granted.with_refresh(refresh)))
@@ -95,12 +97,7 @@ fn default_scope(client: &Client) -> ScopeSet {
     client.settings.scope.filter(|word| word != "offline_access" && word != audience::ADMIN_SCOPE)
 }
 
-async fn new_grant(
-    at: &SignedIn,
-    client: &Client,
-    provider: &Provider,
-    now: Timestamp,
-) -> Result<Grant, OAuthError> {
+async fn new_grant(at: &SignedIn, client: &Client, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {
     let life: Duration = provider.refresh_life(client).0;
     let expires_at = now.plus(life);
     Ok(Grant {

@@ -30,7 +30,6 @@ pub use resource::{ResourceMetadata, check_resource};
 pub use secret::{check_secret, fresh_secret, secret_mac};
 pub use together::{Listed, check_together};
 
-
 const STATUS_MARGIN: Duration = Duration::from_secs(900);
 
 /// One thing that is wrong with a registration.

@@ -1,7 +1,7 @@
 //! Client secrets: long, random, and in rows only as a MAC.
 
-use super::RegistrationError;
 use super::super::client_auth;
+use super::RegistrationError;
 use crate::crypto::encoding::b64u;
 use crate::crypto::mac::MacKey;
 use crate::crypto::random;
