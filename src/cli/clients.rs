@@ -82,7 +82,7 @@ pub(super) struct RotateSecret {
     #[arg(long, conflicts_with = "finish")]
     now: bool,
     /// Make no new secret; the newest alone counts
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["secret_stdin", "secret_file"])]
     finish: bool,
     #[command(flatten)]
     secret: SecretSource,
@@ -94,10 +94,10 @@ pub(super) struct RotateSecret {
 #[derive(Debug, clap::Args)]
 struct SecretSource {
     /// Read the client's secret from standard input
-    #[arg(long, conflicts_with_all = ["secret_file", "finish"])]
+    #[arg(long, conflicts_with = "secret_file")]
     secret_stdin: bool,
     /// Read the client's secret from a file
-    #[arg(long, value_name = "FILE", conflicts_with = "finish")]
+    #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 }
 

@@ -12,6 +12,8 @@ mod secret;
 mod together;
 
 #[cfg(test)]
+mod registry_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
