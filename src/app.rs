@@ -41,8 +41,6 @@ pub struct App {
     /// What CSRF values of forms are made with.
     pub csrf_key: MacKey,
     process: String,
-    /// The counter of keys that the ring and the roots were read at.
-    keys_counter: AtomicI64,
     /// Seconds by which the database's clock was ahead at the last poll.
     clock_difference: AtomicI64,
 }
@@ -83,8 +81,6 @@ impl App {
     /// [`StartError`] tells what to do.
     pub async fn start(config: Arc<Config>, store: Store, vault: Arc<Vault>, clock: Clock) -> Result<Self, StartError> {
         let now = clock.now();
-        // Before the keys are read: what changes in between is read again at the next poll.
-        let keys_counter = changes::read(&mut store.read().await?).await?.keys;
         let (keys, roots) =
             bootstrap::start(&store, &vault, &key_policy(&config), now).await.map_err(StartError::Keys)?;
         let keys = Arc::new(keys);
@@ -110,7 +106,6 @@ impl App {
             provider,
             accounts,
             process: encoding::b64u(random::bytes::<12>()),
-            keys_counter: AtomicI64::new(keys_counter),
             clock_difference: AtomicI64::new(0),
         })
     }
@@ -143,12 +138,12 @@ impl App {
         let counters = changes::read(&mut db).await?;
         drop(db);
         let now = self.clock.now();
-        if self.keys_counter.load(Ordering::Relaxed) == counters.keys {
+        if self.provider.keys.counter() == counters.keys {
             self.provider.keys.confirm(now);
         } else {
-            self.provider.keys.reload(&self.store, &self.vault, now).await?;
+            // The roots first: if they cannot be read, the ring's counter brings us here again.
             self.provider.roots.reload(&self.store, &self.vault).await?;
-            self.keys_counter.store(counters.keys, Ordering::Relaxed);
+            self.provider.keys.reload(&self.store, &self.vault, now).await?;
         }
         self.provider.directory.refresh(&self.store, counters, now).await?;
         Ok(())

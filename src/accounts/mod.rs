@@ -17,6 +17,7 @@
 pub mod browsers;
 pub mod change_password;
 pub mod password_rules;
+pub mod first_admin;
 pub mod passwords;
 pub mod people;
 pub mod registration;

@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod context;
 mod failure;
+mod keys;
 mod migrate;
 pub mod output;
 pub mod secrets;
@@ -45,6 +46,9 @@ enum Command {
     /// Check or print the effective settings
     #[command(subcommand)]
     Config(config::Command),
+    /// The keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
 }
 
 impl Command {
@@ -54,6 +58,7 @@ impl Command {
             Self::Apply(arguments) => apply::run(context, &arguments).await,
             Self::Clients(command) => clients::run(context, *command).await,
             Self::Config(command) => config::run(context, &command),
+            Self::Keys(command) => keys::run(context, &command).await,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{OpenOptions, Store};
 #[derive(Clone)]
 pub(crate) struct TestStore {
     store: Store,
+    url: String,
     _folder: Arc<tempfile::TempDir>,
 }
 
@@ -21,8 +22,13 @@ impl TestStore {
             Some(url) => in_schema_of_its_own(&url).await,
             None => format!("sqlite://{}", folder.path().join("test.db").display()),
         };
-        let store = Store::open(&OpenOptions { url, max_connections: 8, migrate: true }).await.unwrap();
-        Self { store, _folder: Arc::new(folder) }
+        let store = connect(&url).await;
+        Self { store, url, _folder: Arc::new(folder) }
+    }
+
+    /// The same database once more, as a second process sees it.
+    pub(crate) async fn open_again(&self) -> Store {
+        connect(&self.url).await
     }
 }
 
@@ -32,6 +38,10 @@ impl Deref for TestStore {
     fn deref(&self) -> &Store {
         &self.store
     }
+}
+
+async fn connect(url: &str) -> Store {
+    Store::open(&OpenOptions { url: url.to_owned(), max_connections: 8, migrate: true }).await.unwrap()
 }
 
 /// Runs all of them side by side, on tasks of their own.

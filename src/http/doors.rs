@@ -1,0 +1,95 @@
+//! What every handler has at hand: the house, the names of the cookies, the look of the pages, the prepared documents.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use super::cookies::Cookies;
+use super::pages::brand::Brand;
+use super::prepared::PreparedDocument;
+use crate::app::App;
+use crate::keys::ring::KeyRing;
+use crate::oauth::discovery;
+use crate::oauth::provider::Provider;
+use crate::store::directory::Snapshot;
+
+/// The state of the router.
+#[derive(Debug, Clone)]
+pub struct Doors(Arc<House>);
+
+#[derive(Debug)]
+struct House {
+    app: Arc<App>,
+    cookies: Cookies,
+    brand: Arc<Brand>,
+    jwks: ArcSwapOption<(Arc<KeyRing>, PreparedDocument)>,
+    discovery: ArcSwapOption<(Arc<Snapshot>, PreparedDocument)>,
+}
+
+impl Doors {
+    /// Opens the doors of a house.
+    #[must_use]
+    pub fn new(app: Arc<App>, cookies: Cookies, brand: Brand) -> Self {
+        Self(Arc::new(House {
+            app,
+            cookies,
+            brand: Arc::new(brand),
+            jwks: ArcSwapOption::empty(),
+            discovery: ArcSwapOption::empty(),
+        }))
+    }
+
+    /// The house.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.0.app
+    }
+
+    /// What the protocol's decisions are made with.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<Provider> {
+        &self.0.app.provider
+    }
+
+    /// The cookies under the names of the mode.
+    #[must_use]
+    pub fn cookies(&self) -> Cookies {
+        self.0.cookies
+    }
+
+    /// The operator's look.
+    #[must_use]
+    pub fn brand(&self) -> Arc<Brand> {
+        self.0.brand.clone()
+    }
+
+    /// The key set as ready bytes. Made anew when the ring was read anew.
+    #[must_use]
+    pub fn jwks(&self) -> Arc<(Arc<KeyRing>, PreparedDocument)> {
+        let ring = self.provider().keys.ring();
+        if let Some(ready) = self.0.jwks.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &ring)) {
+            return ready;
+        }
+        let max_age = self.app().config().keys.jwks_max_age;
+        let document = PreparedDocument::json(ring.jwks().bytes.to_vec(), max_age);
+        let ready = Arc::new((ring, document));
+        self.0.jwks.store(Some(ready.clone()));
+        ready
+    }
+
+    /// The metadata document as ready bytes. Made anew when the directory was read anew.
+    #[must_use]
+    pub fn discovery(&self) -> Arc<(Arc<Snapshot>, PreparedDocument)> {
+        let snapshot = self.provider().directory.snapshot();
+        if let Some(ready) = self.0.discovery.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &snapshot)) {
+            return ready;
+        }
+        let body = discovery::document(self.app().config(), snapshot.resources().iter()).to_string();
+        let document = PreparedDocument::json(body.into_bytes(), DISCOVERY_MAX_AGE);
+        let ready = Arc::new((snapshot, document));
+        self.0.discovery.store(Some(ready.clone()));
+        ready
+    }
+}
+
+const DISCOVERY_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(300);
