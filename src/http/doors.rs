@@ -6,7 +6,8 @@ use arc_swap::ArcSwapOption;
 
 use super::cookies::Cookies;
 use super::pages::brand::Brand;
-use super::prepared::PreparedDocument;
+use super::csrf::Csrf;
+use super::prepared::Prepared;
 use crate::app::App;
 use crate::keys::ring::KeyRing;
 use crate::oauth::discovery;
@@ -21,9 +22,10 @@ pub struct Doors(Arc<House>);
 struct House {
     app: Arc<App>,
     cookies: Cookies,
+    csrf: Csrf,
     brand: Arc<Brand>,
-    jwks: ArcSwapOption<(Arc<KeyRing>, PreparedDocument)>,
-    discovery: ArcSwapOption<(Arc<Snapshot>, PreparedDocument)>,
+    jwks: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
+    discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
 }
 
 impl Doors {
@@ -31,6 +33,7 @@ impl Doors {
     #[must_use]
     pub fn new(app: Arc<App>, cookies: Cookies, brand: Brand) -> Self {
         Self(Arc::new(House {
+            csrf: Csrf::new(app.csrf_key.clone()),
             app,
             cookies,
             brand: Arc::new(brand),
@@ -57,6 +60,12 @@ impl Doors {
         self.0.cookies
     }
 
+    /// The values of hidden fields.
+    #[must_use]
+    pub fn csrf(&self) -> &Csrf {
+        &self.0.csrf
+    }
+
     /// The operator's look.
     #[must_use]
     pub fn brand(&self) -> Arc<Brand> {
@@ -65,13 +74,13 @@ impl Doors {
 
     /// The key set as ready bytes. Made anew when the ring was read anew.
     #[must_use]
-    pub fn jwks(&self) -> Arc<(Arc<KeyRing>, PreparedDocument)> {
+    pub fn jwks(&self) -> Arc<(Arc<KeyRing>, Prepared)> {
         let ring = self.provider().keys.ring();
         if let Some(ready) = self.0.jwks.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &ring)) {
             return ready;
         }
-        let max_age = self.app().config().keys.jwks_max_age;
-        let document = PreparedDocument::json(ring.jwks().bytes.to_vec(), max_age);
+        let max_age = self.app().config().keys.jwks_max_age.as_secs();
+        let document = Prepared::json(ring.jwks().bytes.to_vec(), max_age);
         let ready = Arc::new((ring, document));
         self.0.jwks.store(Some(ready.clone()));
         ready
@@ -79,17 +88,18 @@ impl Doors {
 
     /// The metadata document as ready bytes. Made anew when the directory was read anew.
     #[must_use]
-    pub fn discovery(&self) -> Arc<(Arc<Snapshot>, PreparedDocument)> {
+    pub fn discovery(&self) -> Arc<(Arc<Snapshot>, Prepared)> {
         let snapshot = self.provider().directory.snapshot();
         if let Some(ready) = self.0.discovery.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &snapshot)) {
             return ready;
         }
         let body = discovery::document(self.app().config(), snapshot.resources().iter()).to_string();
-        let document = PreparedDocument::json(body.into_bytes(), DISCOVERY_MAX_AGE);
+        let document = Prepared::json(body.into_bytes(), DISCOVERY_MAX_AGE);
         let ready = Arc::new((snapshot, document));
         self.0.discovery.store(Some(ready.clone()));
         ready
     }
 }
 
-const DISCOVERY_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(300);
+/// Seconds.
+const DISCOVERY_MAX_AGE: u64 = 300;

@@ -1,17 +1,16 @@
 //! A form of our own pages that was sent: the only way to read one. It comes from our own page in the same browser, or it is
 //! refused before anything is done.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::csrf;
+use super::csrf::{self, PostRefusal};
 use super::doors::Doors;
-use super::extract::form;
+use super::extract::form::StrictForm;
 use super::pages::error::Trouble;
 use super::trouble;
-use super::visit::Visitor;
+use super::visit::{FORM, Visitor};
 use crate::oauth::params::Params;
 
 /// A form that may be acted on.
@@ -31,19 +30,21 @@ impl FromRequest<Doors> for Submission {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, doors).await?;
         let headers: HeaderMap = parts.headers.clone();
-        let body = Bytes::from_request(Request::from_parts(parts, body), doors)
-            .await
-            .map_err(IntoResponse::into_response)?;
-        let params = Params::parse(&body);
-        let from_us = csrf::comes_from(&headers, doors.app().config().server.issuer.as_str());
-        let fits = visitor.browser.as_ref().is_some_and(|browser| {
-            csrf::fits(&doors.app().csrf_key, &browser.id, params.get("csrf").unwrap_or_default())
-        });
-        let readable = form::is_form(&headers) && params.refuse_nul().is_ok() && params.refuse_duplicates().is_ok();
-        if from_us && fits && readable {
-            return Ok(Self { visitor, params });
-        }
-        tracing::info!(origin = from_us, value = fits, "a form that did not come from our own page was refused");
+        // Where the form stood comes first: of a foreign one nothing is read.
+        let refused = match csrf::check_origin(&headers, &doors.app().config().server.issuer) {
+            Ok(()) => {
+                let read = StrictForm::from_request(Request::from_parts(parts, body), doors).await;
+                let params = read.ok().map(|StrictForm(params)| params).filter(|own| own.refuse_duplicates().is_ok());
+                let value = params.as_ref().and_then(|params| params.get(csrf::FIELD));
+                let browser = visitor.browser.as_ref().map(|browser| browser.id.as_str()).unwrap_or_default();
+                match (doors.csrf().check(browser, FORM, value), params) {
+                    (Ok(()), Some(params)) if !browser.is_empty() => return Ok(Self { visitor, params }),
+                    _ => PostRefusal::Value,
+                }
+            }
+            Err(refused) => refused,
+        };
+        tracing::info!(guard = refused.as_str(), "a form that did not come from our own page was refused");
         let page = trouble::page(&visitor, Trouble::ForeignForm, "foreign_form", None);
         Err(visitor.answer(page))
     }

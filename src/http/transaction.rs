@@ -7,7 +7,7 @@ use super::pages::AppShown;
 use super::pages::error::{Trouble, WayBack};
 use super::pages::form_post::FormPostView;
 use super::reply::page::{FormAction, PageReply, Reach};
-use super::reply::redirect;
+use super::reply::redirect::SeeOther;
 use super::trouble;
 use super::visit::Visitor;
 use crate::domain::client::{ApplicationType, CallbackRedirects, Client, is_assured};
@@ -93,7 +93,7 @@ pub async fn advance(checked: Checked, parked: Option<(Parked, String)>, params:
     match token {
         Ok(token) => {
             let location = format!("{page}?txn={token}");
-            visitor.answer(redirect::see_other(&location))
+            visitor.answer(SeeOther::within(&location))
         }
         Err(error) => visitor.fault(&error),
     }
@@ -178,7 +178,7 @@ pub fn redirect_refusal(to: &ReturnAddress, error: &OAuthError, visitor: &Visito
 fn deliver(to: &ReturnAddress, parameters: Vec<(&'static str, String)>, visitor: &Visitor) -> Response {
     use axum::response::IntoResponse as _;
     match to.mode() {
-        ResponseMode::Query => redirect::see_other(&to.with_query(&parameters)).into_response(),
+        ResponseMode::Query => SeeOther::to_client(to.with_query(&parameters)).into_response(),
         ResponseMode::FormPost => PageReply::form_post(&FormPostView {
             t: visitor.language,
             brand: visitor.brand(),

@@ -8,11 +8,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::address::ClientAddress;
-use super::csrf;
 use super::doors::Doors;
 use super::language::Language;
-use super::layers::RequestId;
+use super::layers::Visit;
 use super::pages::brand::Brand;
 use super::pages::Person;
 use super::trouble;
@@ -52,9 +50,12 @@ impl FromRequestParts<Doors> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Response> {
-        let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        let Some(visit) = parts.extensions.get::<Visit>().copied() else {
+            return Err(axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        };
+        let request_id = visit.id.to_string();
         let language = Language::negotiate(None, text(&parts.headers, header::ACCEPT_LANGUAGE));
-        let address = ClientAddress::of(parts, &doors.app().config().server.trusted_proxies);
+        let address = visit.address.ip();
         Self::arrive(doors, &parts.headers, address, language, &request_id).await.map_err(|error| {
             trouble::fault(&error, language, doors.brand(), request_id).into_response()
         })
@@ -133,7 +134,7 @@ impl Visitor {
     /// If the database refuses.
     pub async fn csrf(&mut self) -> Result<String, OAuthError> {
         let browser = self.browser_id().await?;
-        Ok(csrf::value(&self.doors.app().csrf_key, &browser))
+        Ok(self.doors.csrf().value(browser.as_str(), FORM))
     }
 
     /// Sets a cookie with the answer.
@@ -164,6 +165,9 @@ impl Visitor {
         self.answer(page)
     }
 }
+
+/// What the CSRF values are for.
+pub(super) const FORM: &str = "form";
 
 /// A person as pages show people.
 #[must_use]

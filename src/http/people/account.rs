@@ -27,7 +27,7 @@ use crate::http::pages::device::Device;
 use crate::http::pages::error::Trouble;
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::PageReply;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction::app_shown;
 use crate::http::trouble;
@@ -138,7 +138,7 @@ pub async fn change_password(Submission { visitor, params }: Submission) -> Resp
                 persistent.then(|| std::time::Duration::from_secs(expires_at.seconds_since(visitor.now)));
             let header = visitor.doors.cookies().session(cookie.expose(), left);
             visitor.set_cookie(header);
-            return visitor.answer(redirect::see_other("/account?done=password"));
+            return visitor.answer(SeeOther::within("/account?done=password"));
         }
         Ok(Changed::WrongPassword) => (Problem::CurrentPasswordWrong, (StatusCode::BAD_REQUEST, None)),
         Ok(Changed::Weak(weak)) => (weak_password(weak), (StatusCode::BAD_REQUEST, None)),
@@ -146,7 +146,7 @@ pub async fn change_password(Submission { visitor, params }: Submission) -> Resp
             (Problem::Throttled(seconds), (StatusCode::TOO_MANY_REQUESTS, Some(seconds)))
         }
         Ok(Changed::Busy) => (Problem::Busy, (StatusCode::SERVICE_UNAVAILABLE, Some(1))),
-        Ok(Changed::Gone) => return visitor.answer(redirect::see_other("/login")),
+        Ok(Changed::Gone) => return visitor.answer(SeeOther::within("/login")),
         Err(error) => return visitor.fault(&fault(error)),
     };
     password_page(visitor, &user, problem.into(), status).await
@@ -236,7 +236,7 @@ pub async fn end_session(Submission { visitor, params }: Submission) -> Response
         .write(async move |tx| sessions::end_one(tx, &user.id, &id, EndReason::SignedOut, now).await)
         .await;
     match ended {
-        Ok(_) => visitor.answer(redirect::see_other("/account/sessions?done=session")),
+        Ok(_) => visitor.answer(SeeOther::within("/account/sessions?done=session")),
         Err(error) => visitor.fault(&error.into()),
     }
 }
@@ -251,7 +251,7 @@ pub async fn end_other_sessions(Submission { visitor, .. }: Submission) -> Respo
     let store = visitor.doors.app().store.clone();
     let ended = store.write(async move |tx| sessions::end_others(tx, &user.id, &session.id, now).await).await;
     match ended {
-        Ok(_) => visitor.answer(redirect::see_other("/account/sessions?done=others")),
+        Ok(_) => visitor.answer(SeeOther::within("/account/sessions?done=others")),
         Err(error) => visitor.fault(&error.into()),
     }
 }
@@ -339,7 +339,7 @@ pub async fn withdraw(Submission { visitor, params }: Submission) -> Response {
         })
         .await;
     match ended {
-        Ok(()) => visitor.answer(redirect::see_other("/account/apps?done=app")),
+        Ok(()) => visitor.answer(SeeOther::within("/account/apps?done=app")),
         Err(error) => visitor.fault(&error.into()),
     }
 }
@@ -348,7 +348,7 @@ pub async fn withdraw(Submission { visitor, params }: Submission) -> Response {
 fn at_home(visitor: Visitor) -> Result<(Visitor, Session, User), Box<Response>> {
     match visitor.signed_in.clone() {
         Some((session, user)) if !session.direct => Ok((visitor, session, user)),
-        _ => Err(Box::new(visitor.answer(redirect::see_other("/login")))),
+        _ => Err(Box::new(visitor.answer(SeeOther::within("/login")))),
     }
 }
 

@@ -7,7 +7,7 @@ use super::login::PageQuery;
 use crate::http::pages::choose_account::ChooseAccountView;
 use crate::http::pages::error::Trouble;
 use crate::http::reply::page::PageReply;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::trouble;
@@ -22,7 +22,7 @@ pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Respo
     };
     let Some(person) = visitor.person() else {
         let location = format!("/login?txn={}", transaction.token);
-        return visitor.answer(redirect::see_other(&location));
+        return visitor.answer(SeeOther::within(&location));
     };
     let csrf = match visitor.csrf().await {
         Ok(csrf) => csrf,
@@ -56,11 +56,11 @@ pub async fn submit(Submission { mut visitor, params }: Submission) -> Response 
                 return visitor.fault(&error.into());
             }
             let location = format!("/oauth2/authorize/i/{}", transaction.token);
-            visitor.answer(redirect::see_other(&location))
+            visitor.answer(SeeOther::within(&location))
         }
         (Some("other"), _) | (Some("continue"), None) => {
             let location = format!("/login/other?txn={}", transaction.token);
-            visitor.answer(redirect::see_other(&location))
+            visitor.answer(SeeOther::within(&location))
         }
         _ => {
             let page = trouble::page(&visitor, Trouble::ForeignForm, "choice_missing", None);

@@ -9,12 +9,12 @@ use crate::domain::client::Client;
 use crate::domain::redirect_uri::{RedirectUri, Target};
 use crate::domain::scope::ScopeSet;
 use crate::domain::user::User;
-use crate::http::pages::ResourceShown;
+
 use crate::http::pages::consent::{ConsentView, ReturnsTo};
-use crate::http::pages::details::Detail;
+use crate::http::pages::details::{Detail, ResourceShown};
 use crate::http::pages::error::Trouble;
 use crate::http::reply::page::PageReply;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::trouble;
@@ -33,7 +33,7 @@ pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Respo
     };
     let Some((_, user)) = visitor.signed_in.clone() else {
         let location = format!("/login?txn={}", transaction.token);
-        return visitor.answer(redirect::see_other(&location));
+        return visitor.answer(SeeOther::within(&location));
     };
     let csrf = match visitor.csrf().await {
         Ok(csrf) => csrf,
@@ -94,7 +94,7 @@ async fn accept(visitor: Visitor, transaction: Transaction) -> Response {
         // Signed out, or another person, since the page was shown: back to the step that is due.
         _ => {
             let location = format!("/oauth2/authorize/i/{}", transaction.token);
-            visitor.answer(redirect::see_other(&location))
+            visitor.answer(SeeOther::within(&location))
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use axum::response::Response;
 
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::visit::Visitor;
 
 /// To the account, or to sign-in.
 pub async fn show(visitor: Visitor) -> Response {
     let location = if visitor.signed_in.is_some() { "/account" } else { "/login" };
-    visitor.answer(redirect::see_other(location))
+    visitor.answer(SeeOther::within(location))
 }

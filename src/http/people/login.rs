@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 use crate::http::pages::login::{LoginView, Who};
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::{FormAction, PageReply};
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
@@ -60,7 +60,7 @@ impl Asked {
 pub async fn show(visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
     // Who is signed in already and asks for nothing else is where they want to be.
     if query.txn.is_none() && visitor.signed_in.as_ref().is_some_and(|(session, _)| !session.direct) {
-        return visitor.answer(redirect::see_other("/account"));
+        return visitor.answer(SeeOther::within("/account"));
     }
     page(visitor, query, Asked::Anybody).await
 }
@@ -215,12 +215,12 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
 /// The new cookie, and on to where the person wanted to go.
 async fn go_on(mut visitor: Visitor, transaction: Option<Transaction>, signed_in: SignedIn) -> Response {
     set_session_cookie(&mut visitor, &signed_in);
-    let Some(transaction) = transaction else { return visitor.answer(redirect::see_other("/account")) };
+    let Some(transaction) = transaction else { return visitor.answer(SeeOther::within("/account")) };
     if let Err(error) = note(&visitor, transaction.parked.id.clone(), signed_in.user.id.clone()).await {
         return visitor.fault(&error);
     }
     let location = format!("/oauth2/authorize/i/{}", transaction.token);
-    visitor.answer(redirect::see_other(&location))
+    visitor.answer(SeeOther::within(&location))
 }
 
 async fn note(visitor: &Visitor, id: RequestId, user: UserId) -> Result<(), OAuthError> {

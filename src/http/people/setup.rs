@@ -16,7 +16,7 @@ use crate::domain::user::{Username, is_email};
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::pages::setup::{SetupInvalidView, SetupView};
 use crate::http::reply::page::PageReply;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::visit::Visitor;
 use crate::oauth::params::Params;
@@ -57,7 +57,7 @@ pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     let password = Secret::new(params.get("new_password").unwrap_or_default().to_owned());
     let accounts = visitor.doors.app().accounts.clone();
     let (problem, status) = match accounts.create_first_admin(link, registration, password, visitor.now).await {
-        Ok(SetUp::Done) => return visitor.answer(redirect::see_other("/login")),
+        Ok(SetUp::Done) => return visitor.answer(SeeOther::within("/login")),
         Ok(SetUp::LinkInvalid) => return invalid(visitor),
         Ok(SetUp::Refused(refused)) => (problem_of(&refused), StatusCode::BAD_REQUEST),
         Ok(SetUp::Weak(weak)) => (weak_password(weak), StatusCode::BAD_REQUEST),

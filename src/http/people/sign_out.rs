@@ -7,7 +7,7 @@ use crate::domain::session::Session;
 use crate::http::pages::logout::LogoutView;
 use crate::http::pages::signed_out::SignedOutView;
 use crate::http::reply::page::PageReply;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction;
 use crate::http::visit::Visitor;
@@ -70,7 +70,7 @@ pub async fn end(mut visitor: Visitor, session: &Session, location: Option<Strin
         return visitor.answer(*reply);
     }
     match location {
-        Some(location) => visitor.answer(redirect::see_other(&location)),
+        Some(location) => visitor.answer(SeeOther::to_client(location)),
         None => render(visitor, None),
     }
 }

@@ -1,12 +1,11 @@
 //! `/oauth2/authorize` (RFC 6749 §4.1.1, OIDC Core §3.1.2).
 
 use axum::extract::{Path, RawQuery};
-use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::http::extract::form::PageForm;
+use crate::http::extract::form::StrictForm;
 use crate::http::language::Language;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::Visitor;
 use crate::oauth::authorize::{check, parking};
@@ -27,7 +26,7 @@ pub async fn get(mut visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 
 /// A request in a form (OIDC Core §3.1.2.1). It may come from another site, and then our cookies do not come along: the request
 /// is kept, and the browser sent to fetch it, when they do.
-pub async fn post(mut visitor: Visitor, PageForm(params): PageForm) -> Response {
+pub async fn post(mut visitor: Visitor, StrictForm(params): StrictForm) -> Response {
     speak(&params, &mut visitor);
     let checked = match check(&params, visitor.doors.provider(), visitor.now).await {
         Ok(checked) => checked,
@@ -40,7 +39,7 @@ pub async fn post(mut visitor: Visitor, PageForm(params): PageForm) -> Response 
     match parked {
         Ok(token) => {
             let location = format!("/oauth2/authorize/i/{}", token.expose());
-            visitor.answer(redirect::see_other(&location))
+            visitor.answer(SeeOther::within(&location))
         }
         Err(error) => visitor.fault(&error),
     }
@@ -62,9 +61,4 @@ fn speak(params: &Params, visitor: &mut Visitor) {
     if let Some(wanted) = params.get("ui_locales") {
         visitor.language = Language::negotiate(Some(wanted), None);
     }
-}
-
-/// No other method; with `Allow`.
-pub async fn other(_headers: HeaderMap) -> axum::http::StatusCode {
-    axum::http::StatusCode::METHOD_NOT_ALLOWED
 }

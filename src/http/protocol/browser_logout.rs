@@ -1,15 +1,14 @@
 //! `/oauth2/browser/logout`: sign-out of a browser app in cookie mode.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::token;
+use super::{refuse, token};
 use crate::http::browser_guard::{self, Body, BrowserRequest};
-use crate::http::cors;
+use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
-use crate::http::reply::json;
 use crate::oauth::browser_logout::{self, Cleared, Extent};
 use crate::oauth::error::OAuthError;
 
@@ -24,13 +23,13 @@ pub async fn post(
     let id = params.get("client_id").unwrap_or_default();
     let client = match doors.provider().client(id, now).await {
         Ok(Some(client)) => client,
-        Ok(None) => return json::refuse(&OAuthError::invalid_client(), false),
-        Err(error) => return json::refuse(&error, false),
+        Ok(None) => return refuse(OAuthError::invalid_client(), false),
+        Err(error) => return refuse(error, false),
     };
     let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
     let guarded = match browser_guard::check(request, &client) {
         Ok(guarded) => guarded,
-        Err(refusal) => return json::refuse_guard(&refusal),
+        Err(refusal) => return refusal.into_response(),
     };
     let extent = match params.get("scope") {
         Some("session") => Extent::Session,
@@ -39,9 +38,9 @@ pub async fn post(
     let cookies = token::cookies(&doors, &guarded, &headers);
     let reply = match browser_logout::sign_out(&client, &cookies, extent, doors.provider(), now).await {
         Ok(cleared) => clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
-        Err(error) => json::refuse(&error, false),
+        Err(error) => refuse(error, false),
     };
-    cors::allow(reply, guarded.origin(), true)
+    cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
 
 /// Takes away the cookies of what ended.
@@ -53,6 +52,6 @@ pub(super) fn clear(doors: &Doors, cleared: &Cleared, mut reply: Response) -> Re
     if cleared.session {
         headers.append(header::SET_COOKIE, doors.cookies().clear_session());
     }
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }

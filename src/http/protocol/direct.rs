@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{browser_logout as logout, token};
+use super::{browser_logout as logout, refuse, token};
 use crate::accounts::browsers;
 use crate::accounts::sign_in::SignIn;
 use crate::domain::client::Client;
@@ -18,7 +18,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::http::address::ClientAddress;
 use crate::http::browser_guard::{self, Body, BrowserRequest, Guarded};
-use crate::http::cors;
+use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::reply::json;
 use crate::oauth::browser_logout::{self, Extent};
@@ -57,12 +57,12 @@ pub async fn login(
         Ok(client) => client,
         Err(reply) => return *reply,
     };
-    let guarded = match guard(&method, &headers, &client) {
+    let guarded = match guard(&method, &headers, &body, &client) {
         Ok(guarded) => guarded,
         Err(reply) => return *reply,
     };
     let reply = sign_in(&doors, &guarded, &client, login, &address, &headers, now).await;
-    cors::allow(reply.unwrap_or_else(|error| json::refuse(&error, false)), guarded.origin(), true)
+    cors::answer(reply.unwrap_or_else(|error| refuse(error, false)), Some(AllowedOrigin::guarded(&guarded)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, cut off from its handler only so that errors can be returned")]
@@ -128,7 +128,7 @@ pub async fn refresh(
         Ok(client) => client,
         Err(reply) => return *reply,
     };
-    let guarded = match guard(&method, &headers, &client) {
+    let guarded = match guard(&method, &headers, &body, &client) {
         Ok(guarded) => guarded,
         Err(reply) => return *reply,
     };
@@ -147,9 +147,9 @@ pub async fn refresh(
             issued.response = issued.response.without_id_token();
             token::with_cookie(&doors, &guarded, issued)
         }
-        Err(error) => json::refuse(&error, false),
+        Err(error) => refuse(error, false),
     };
-    cors::allow(reply, guarded.origin(), true)
+    cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
 
 /// The end of the session with everything in it.
@@ -160,30 +160,36 @@ pub async fn sign_out(State(doors): State<Doors>, method: Method, headers: Heade
         Ok(client) => client,
         Err(reply) => return *reply,
     };
-    let guarded = match guard(&method, &headers, &client) {
+    let guarded = match guard(&method, &headers, &body, &client) {
         Ok(guarded) => guarded,
         Err(reply) => return *reply,
     };
     let cookies = token::cookies(&doors, &guarded, &headers);
     let reply = match browser_logout::sign_out(&client, &cookies, Extent::Session, doors.provider(), now).await {
         Ok(cleared) => logout::clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
-        Err(error) => json::refuse(&error, false),
+        Err(error) => refuse(error, false),
     };
-    cors::allow(reply, guarded.origin(), true)
+    cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
 
 /// A client that is registered for this flow. All others get the same answer.
 async fn find(doors: &Doors, id: &str, now: Timestamp) -> Result<Arc<Client>, Box<Response>> {
     match doors.provider().client(id, now).await {
         Ok(Some(client)) if client.settings.direct_login => Ok(client),
-        Ok(_) => Err(Box::new(json::refuse(&OAuthError::invalid_client(), false))),
-        Err(error) => Err(Box::new(json::refuse(&error, false))),
+        Ok(_) => Err(Box::new(refuse(OAuthError::invalid_client(), false))),
+        Err(error) => Err(Box::new(refuse(error, false))),
     }
 }
 
-fn guard<'c>(method: &Method, headers: &HeaderMap, client: &'c Client) -> Result<Guarded<'c>, Box<Response>> {
-    let request = BrowserRequest { method, headers, body: Body::Json };
-    browser_guard::check(request, client).map_err(|refusal| Box::new(json::refuse_guard(&refusal)))
+fn guard<'c>(
+    method: &Method,
+    headers: &HeaderMap,
+    body: &[u8],
+    client: &'c Client,
+) -> Result<Guarded<'c>, Box<Response>> {
+    let refresh_token = read::<serde_json::Value>(body).is_none_or(|body| body.get("refresh_token").is_some());
+    let request = BrowserRequest { method, headers, body: Body::Json { refresh_token } };
+    browser_guard::check(request, client).map_err(|refusal| Box::new(refusal.into_response()))
 }
 
 /// The browser that asks; a new one is given a cookie.
@@ -209,12 +215,11 @@ fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<T> {
 }
 
 fn malformed() -> Response {
-    json::refuse(&OAuthError::invalid_request("the body is not the JSON object this address takes"), false)
+    refuse(OAuthError::invalid_request("the body is not the JSON object this address takes"), false)
 }
 
 fn told(status: StatusCode, error: &str, retry_after: Option<u64>) -> Response {
-    let mut reply = json::no_store(&json!({ "error": error }));
-    *reply.status_mut() = status;
+    let mut reply = json::with_status(status, &json!({ "error": error }));
     if let Some(seconds) = retry_after {
         reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

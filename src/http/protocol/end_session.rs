@@ -3,11 +3,11 @@
 use axum::extract::RawQuery;
 use axum::response::Response;
 
-use crate::http::extract::form::PageForm;
+use crate::http::extract::form::StrictForm;
 use crate::http::language::Language;
 use crate::http::pages::error::Trouble;
 use crate::http::people::sign_out;
-use crate::http::reply::redirect;
+use crate::http::reply::redirect::SeeOther;
 use crate::http::trouble;
 use crate::http::visit::Visitor;
 use crate::oauth::end_session::{Decision, EndSessionRequest};
@@ -19,7 +19,7 @@ pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 }
 
 /// A request in a form; it may come from another site.
-pub async fn post(visitor: Visitor, PageForm(params): PageForm) -> Response {
+pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
     answer(visitor, params).await
 }
 
@@ -41,7 +41,7 @@ async fn answer(mut visitor: Visitor, params: Params) -> Response {
         (Decision::Confirm, _) => sign_out::confirm(visitor, &request, &params).await,
         (Decision::GoBack, _) if request.location().is_some() => {
             let location = request.location().unwrap_or_default();
-            visitor.answer(redirect::see_other(&location))
+            visitor.answer(SeeOther::to_client(location))
         }
         _ => sign_out::signed_out(visitor, &request),
     }

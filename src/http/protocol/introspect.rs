@@ -1,9 +1,10 @@
 //! `/oauth2/introspect` (RFC 7662).
 
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::{authorization, refuse, refuse_credentials_in};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
 use crate::http::reply::json;
@@ -13,15 +14,21 @@ use crate::oauth::introspect::{self, Introspection};
 use crate::oauth::params::Params;
 
 /// An introspection request.
-pub async fn post(State(doors): State<Doors>, headers: HeaderMap, StrictForm(params): StrictForm) -> Response {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match answer(&doors, authorization, &params).await {
-        Ok(introspection) => json::no_store(&introspection),
-        Err(error) => json::refuse(&error, authorization.is_some()),
+pub async fn post(State(doors): State<Doors>, headers: HeaderMap, RawQuery(query): RawQuery, StrictForm(params): StrictForm) -> Response {
+    let authorization = authorization(&headers);
+    match answer(&doors, authorization, query.as_deref(), &params).await {
+        Ok(introspection) => json::with_status(StatusCode::OK, &introspection),
+        Err(error) => refuse(error, authorization.is_some()),
     }
 }
 
-async fn answer(doors: &Doors, authorization: Option<&str>, params: &Params) -> Result<Introspection, OAuthError> {
+async fn answer(
+    doors: &Doors,
+    authorization: Option<&str>,
+    query: Option<&str>,
+    params: &Params,
+) -> Result<Introspection, OAuthError> {
+    refuse_credentials_in(query)?;
     params.refuse_duplicates()?;
     let now = doors.app().clock.now();
     let caller = Presented::read(authorization, params)?.authenticate(doors.provider(), now).await?;

@@ -1,14 +1,15 @@
 //! `/oauth2/token` (RFC 6749 §3.2), and cookie mode in it.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, header};
-use axum::response::Response;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use zeroize::Zeroizing;
 
+use super::{authorization, refuse, refuse_credentials_in};
 use crate::domain::token::{Kind, OpaqueToken};
 use crate::http::address::ClientAddress;
 use crate::http::browser_guard::{self, Body, BrowserRequest, Guarded};
-use crate::http::cors;
+use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
 use crate::http::reply::json;
@@ -25,12 +26,13 @@ pub async fn post(
     address: ClientAddress,
     method: Method,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     StrictForm(params): StrictForm,
 ) -> Response {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let authenticated = match authenticate(&doors, authorization, &params).await {
+    let authorization = authorization(&headers);
+    let authenticated = match authenticate(&doors, authorization, query.as_deref(), &params).await {
         Ok(authenticated) => authenticated,
-        Err(error) => return json::refuse(&error, authorization.is_some()),
+        Err(error) => return refuse(error, authorization.is_some()),
     };
     let client = authenticated.client.clone();
     let mut caller = Caller {
@@ -40,30 +42,32 @@ pub async fn post(
     };
     if !client.settings.is_cookie_mode() {
         let reply = match exchange(&doors, &params, caller).await {
-            Ok(issued) => json::no_store(&issued.response),
-            Err(error) => json::refuse(&error, authorization.is_some()),
+            Ok(issued) => json::with_status(StatusCode::OK, &issued.response),
+            Err(error) => refuse(error, authorization.is_some()),
         };
-        return cors::for_origin_of(reply, &headers, &client.settings, false);
+        return cors::answer(reply, AllowedOrigin::of_client(&headers, &client));
     }
     // Before any cookie is read.
     let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
     let guarded = match browser_guard::check(request, &client) {
         Ok(guarded) => guarded,
-        Err(refusal) => return json::refuse_guard(&refusal),
+        Err(refusal) => return refusal.into_response(),
     };
     caller.cookies = Some(cookies(&doors, &guarded, &headers));
     let reply = match exchange(&doors, &params, caller).await {
         Ok(issued) => with_cookie(&doors, &guarded, issued),
-        Err(error) => json::refuse(&error, false),
+        Err(error) => refuse(error, false),
     };
-    cors::allow(reply, guarded.origin(), true)
+    cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
 
 async fn authenticate(
     doors: &Doors,
     authorization: Option<&str>,
+    query: Option<&str>,
     params: &Params,
 ) -> Result<AuthenticatedClient, OAuthError> {
+    refuse_credentials_in(query)?;
     params.refuse_duplicates()?;
     Presented::read(authorization, params)?.authenticate(doors.provider(), doors.app().clock.now()).await
 }
@@ -84,7 +88,7 @@ pub(super) fn cookies(doors: &Doors, guarded: &Guarded<'_>, headers: &HeaderMap)
 
 /// The answer of cookie mode: the refresh token stands in the cookie and nowhere else.
 pub(super) fn with_cookie(doors: &Doors, guarded: &Guarded<'_>, issued: Issued) -> Response {
-    let mut reply = json::no_store(&issued.response);
+    let mut reply = json::with_status(StatusCode::OK, &issued.response);
     if let Some(cookie) = issued.cookie {
         let left = cookie.max_age.map(std::time::Duration::from_secs);
         let header = doors.cookies().refresh(&guarded.client().id, &cookie.value, left.is_some(), left.unwrap_or_default());

@@ -2,14 +2,15 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 
-use crate::http::cors;
+use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
-use crate::http::extract::form;
-use crate::http::reply::{bearer, json};
-use crate::oauth::error::OAuthError;
+use crate::http::extract::content_type::{ContentType, is};
+use crate::http::reply::bearer::BearerRefusal;
+use crate::http::reply::json;
+use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::oauth::userinfo;
 
@@ -19,15 +20,22 @@ pub async fn any(State(doors): State<Doors>, method: Method, headers: HeaderMap,
         Ok(Some(token)) => {
             let now = doors.app().clock.now();
             match userinfo::userinfo(&token, doors.provider(), now).await {
-                Ok(claims) => json::no_store(&claims),
-                Err(error) => bearer::refuse(&error),
+                Ok(claims) => json::with_status(StatusCode::OK, &claims),
+                Err(error) => refuse(error),
             }
         }
-        Ok(None) => bearer::challenge(),
-        Err(error) => bearer::refuse(&error),
+        Ok(None) => BearerRefusal::NoToken.into_response(),
+        Err(error) => refuse(error),
     };
-    // The token is the only authority here, no cookie is read: any origin that has a token may ask.
-    cors::any_origin(reply)
+    let snapshot = doors.provider().directory.snapshot();
+    cors::answer(reply, AllowedOrigin::of_any_client(&headers, snapshot.as_ref()))
+}
+
+fn refuse(error: OAuthError) -> Response {
+    match error.code() {
+        ErrorCode::InsufficientScope => BearerRefusal::InsufficientScope("openid").into_response(),
+        _ => BearerRefusal::from(error).into_response(),
+    }
 }
 
 fn token(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, OAuthError> {
@@ -43,7 +51,7 @@ fn token(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Option<Str
                 .ok_or_else(|| OAuthError::invalid_request("the Authorization header is not Bearer and a token"))?,
         ),
     };
-    let posted = if method == Method::POST && form::is_form(headers) {
+    let posted = if method == Method::POST && is(headers, ContentType::Form) {
         let params = Params::parse(body);
         params.refuse_duplicates()?;
         params.get("access_token").map(str::to_owned)
