@@ -6,6 +6,8 @@
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod http;
 pub mod keys;
+pub mod logging;
 pub mod oauth;
 pub mod store;
