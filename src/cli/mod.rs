@@ -13,6 +13,7 @@ mod keys;
 mod migrate;
 pub mod output;
 pub mod secrets;
+mod serve;
 mod users;
 mod undo;
 
@@ -37,6 +38,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the provider
+    Serve,
     /// Apply or show the database's migrations
     Migrate(migrate::Arguments),
     /// Make people, clients and resources be as a file says
@@ -58,6 +61,7 @@ enum Command {
 impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Serve => serve::run(context).await,
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Apply(arguments) => apply::run(context, &arguments).await,
             Self::Clients(command) => clients::run(context, *command).await,

@@ -24,7 +24,7 @@ const LINK_FILE: &str = "setup-link.txt";
 ///
 /// # Errors
 /// What kept it from starting, with what to do.
-pub async fn run(context: &Context) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let config = context.config()?;
     logging::start(&config.telemetry).map_err(Failure::failed)?;
     let store = context.store().await?;

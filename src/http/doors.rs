@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use axum::http::HeaderValue;
 
 use super::cookies::Cookies;
 use super::pages::brand::Brand;
 use super::csrf::Csrf;
 use super::prepared::Prepared;
 use crate::app::App;
+use crate::config::Config;
 use crate::keys::ring::KeyRing;
 use crate::oauth::discovery;
 use crate::oauth::provider::Provider;
@@ -24,6 +26,7 @@ struct House {
     cookies: Cookies,
     csrf: Csrf,
     brand: Arc<Brand>,
+    logo: Option<Prepared>,
     jwks: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
     discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
 }
@@ -31,12 +34,14 @@ struct House {
 impl Doors {
     /// Opens the doors of a house.
     #[must_use]
-    pub fn new(app: Arc<App>, cookies: Cookies, brand: Brand) -> Self {
+    pub fn new(app: Arc<App>, cookies: Cookies) -> Self {
+        let (brand, logo) = look(app.config());
         Self(Arc::new(House {
             csrf: Csrf::new(app.csrf_key.clone()),
             app,
             cookies,
             brand: Arc::new(brand),
+            logo,
             jwks: ArcSwapOption::empty(),
             discovery: ArcSwapOption::empty(),
         }))
@@ -72,6 +77,12 @@ impl Doors {
         self.0.brand.clone()
     }
 
+    /// The operator's logo, if there is one.
+    #[must_use]
+    pub fn logo(&self) -> Option<&Prepared> {
+        self.0.logo.as_ref()
+    }
+
     /// The key set as ready bytes. Made anew when the ring was read anew.
     #[must_use]
     pub fn jwks(&self) -> Arc<(Arc<KeyRing>, Prepared)> {
@@ -103,3 +114,33 @@ impl Doors {
 
 /// Seconds.
 const DISCOVERY_MAX_AGE: u64 = 300;
+
+const LOGO: &str = "/static/logo";
+
+/// The look that the settings ask for. A logo that cannot be read is left out, and said.
+fn look(config: &Config) -> (Brand, Option<Prepared>) {
+    let mut brand = Brand::plain(config.server.issuer.host().to_owned());
+    brand.name.clone_from(&config.pages.name);
+    brand.accent = config.pages.accent.to_string().parse().ok();
+    let logo = config.pages.logo_file.as_ref().and_then(|file| {
+        let content_type = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("svg") => "image/svg+xml",
+            Some("png") => "image/png",
+            Some("jpg" | "jpeg") => "image/jpeg",
+            Some("webp") => "image/webp",
+            _ => {
+                tracing::warn!(file = %file.display(), "pages.logo_file is none of svg, png, jpg, webp and is left out");
+                return None;
+            }
+        };
+        match std::fs::read(file) {
+            Ok(bytes) => Some(Prepared::new(bytes, content_type, HeaderValue::from_static("public, max-age=3600"))),
+            Err(error) => {
+                tracing::warn!(file = %file.display(), %error, "pages.logo_file cannot be read and is left out");
+                None
+            }
+        }
+    });
+    brand.logo = logo.as_ref().map(|_| LOGO.to_owned());
+    (brand, logo)
+}

@@ -2,7 +2,8 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use super::doors::Doors;
@@ -54,6 +55,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/account/apps/withdraw", post(account::withdraw))
         // files and health
         .route("/static/brand.css", get(brand))
+        .route("/static/logo", get(logo))
         .route("/static/{*path}", get(assets::serve).options(preflight::public))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(ready))
@@ -64,6 +66,10 @@ pub fn router(doors: Doors) -> Router {
 
 async fn brand(State(doors): State<Doors>) -> Response {
     assets::brand_stylesheet(&doors.brand())
+}
+
+async fn logo(State(doors): State<Doors>, headers: HeaderMap) -> Response {
+    doors.logo().map_or_else(|| StatusCode::NOT_FOUND.into_response(), |logo| logo.answer(&headers))
 }
 
 async fn ready(State(doors): State<Doors>) -> Response {
