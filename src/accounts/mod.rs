@@ -16,8 +16,8 @@
 
 pub mod browsers;
 pub mod change_password;
-pub mod password_rules;
 pub mod first_admin;
+pub mod password_rules;
 pub mod passwords;
 pub mod people;
 pub mod registration;

@@ -14,8 +14,8 @@ mod migrate;
 pub mod output;
 pub mod secrets;
 mod serve;
-mod users;
 mod undo;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

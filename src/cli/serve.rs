@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let vault = Arc::new(context.vault(&store).await?);
     let config = Arc::new(config.as_ref().clone());
     let server = Server::bind(&config).map_err(Failure::failed)?;
-    let app = App::start(config.clone(), store.clone(), vault, context.clock().clone()).await.map_err(Failure::failed)?;
+    let app =
+        App::start(config.clone(), store.clone(), vault, context.clock().clone()).await.map_err(Failure::failed)?;
     let app = Arc::new(app);
     tell_about_setup(&app, &config).await?;
     let cookies = if config.is_development() { Cookies::development() } else { Cookies::real() };

@@ -6,8 +6,8 @@ use arc_swap::ArcSwapOption;
 use axum::http::HeaderValue;
 
 use super::cookies::Cookies;
-use super::pages::brand::Brand;
 use super::csrf::Csrf;
+use super::pages::brand::Brand;
 use super::prepared::Prepared;
 use crate::app::App;
 use crate::config::Config;

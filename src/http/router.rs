@@ -15,7 +15,6 @@ use super::protocol::{
 use super::{assets, health};
 
 /// The house, ready to be listened for.
-#[must_use]
 pub fn router(doors: Doors) -> Router {
     let front = Front::new(doors.app().config());
     Router::new()

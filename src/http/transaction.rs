@@ -63,7 +63,12 @@ impl Transaction {
 }
 
 /// Decides what happens next, and does it.
-pub async fn advance(checked: Checked, parked: Option<(Parked, String)>, params: &Params, mut visitor: Visitor) -> Response {
+pub async fn advance(
+    checked: Checked,
+    parked: Option<(Parked, String)>,
+    params: &Params,
+    mut visitor: Visitor,
+) -> Response {
     let progress = parked.as_ref().map_or_else(Progress::default, |(parked, _)| Progress {
         authenticated: parked.authenticated_user.clone(),
         chosen: parked.chosen_user.clone(),
@@ -79,7 +84,9 @@ pub async fn advance(checked: Checked, parked: Option<(Parked, String)>, params:
         Decision::SignIn(SignInReason::OtherPerson) => "/login/other",
         Decision::ChooseAccount => "/login/choose",
         Decision::AskConsent => "/consent",
-        Decision::Answer => return answer(checked, signed_in, ConsentGiven::Earlier, parked.map(|(row, _)| row.id), visitor).await,
+        Decision::Answer => {
+            return answer(checked, signed_in, ConsentGiven::Earlier, parked.map(|(row, _)| row.id), visitor).await;
+        }
         Decision::Refuse(error) => {
             let refusal = Refusal::Redirect { to: Box::new(checked.to), error };
             let reply = refuse(refusal, &visitor);
@@ -109,8 +116,7 @@ pub async fn answer(
 ) -> Response {
     let refused = match signed_in {
         Some(at) => {
-            let granted =
-                answer::grant_code(&checked, &at, given, parked, visitor.doors.provider(), visitor.now).await;
+            let granted = answer::grant_code(&checked, &at, given, parked, visitor.doors.provider(), visitor.now).await;
             match granted {
                 Ok(code) => {
                     let reply = deliver(&checked.to, checked.to.success(code.expose()), &visitor);

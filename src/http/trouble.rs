@@ -19,7 +19,15 @@ pub fn fault(error: &OAuthError, t: Language, brand: Arc<Brand>, request_id: Str
         tracing::error!(%cause, code = error.code().as_str(), "a page could not be answered");
     }
     let back = WayBack::Account("/account".to_owned());
-    let view = ErrorView { t, brand, trouble, code: error.code().as_str().to_owned(), hint: Some(error.hint()), request_id, back };
+    let view = ErrorView {
+        t,
+        brand,
+        trouble,
+        code: error.code().as_str().to_owned(),
+        hint: Some(error.hint()),
+        request_id,
+        back,
+    };
     let page = PageReply::new(&view).with_status(trouble.status());
     match error.retry_after() {
         Some(seconds) => page.with_retry_after(seconds),

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use super::doors::Doors;
 use super::language::Language;
 use super::layers::Visit;
-use super::pages::brand::Brand;
 use super::pages::Person;
+use super::pages::brand::Brand;
 use super::trouble;
 use crate::accounts::browsers::{self, Browser};
 use crate::accounts::sessions;
@@ -56,9 +56,9 @@ impl FromRequestParts<Doors> for Visitor {
         let request_id = visit.id.to_string();
         let language = Language::negotiate(None, text(&parts.headers, header::ACCEPT_LANGUAGE));
         let address = visit.address.ip();
-        Self::arrive(doors, &parts.headers, address, language, &request_id).await.map_err(|error| {
-            trouble::fault(&error, language, doors.brand(), request_id).into_response()
-        })
+        Self::arrive(doors, &parts.headers, address, language, &request_id)
+            .await
+            .map_err(|error| trouble::fault(&error, language, doors.brand(), request_id).into_response())
     }
 }
 

@@ -134,8 +134,7 @@ pub async fn change_password(Submission { visitor, params }: Submission) -> Resp
     let accounts = visitor.doors.app().accounts.clone();
     let (problem, status) = match accounts.change_password(wish, visitor.now).await {
         Ok(Changed::Changed { cookie, .. }) => {
-            let left =
-                persistent.then(|| std::time::Duration::from_secs(expires_at.seconds_since(visitor.now)));
+            let left = persistent.then(|| std::time::Duration::from_secs(expires_at.seconds_since(visitor.now)));
             let header = visitor.doors.cookies().session(cookie.expose(), left);
             visitor.set_cookie(header);
             return visitor.answer(SeeOther::within("/account?done=password"));
@@ -232,9 +231,8 @@ pub async fn end_session(Submission { visitor, params }: Submission) -> Response
     }
     let now = visitor.now;
     let store = visitor.doors.app().store.clone();
-    let ended = store
-        .write(async move |tx| sessions::end_one(tx, &user.id, &id, EndReason::SignedOut, now).await)
-        .await;
+    let ended =
+        store.write(async move |tx| sessions::end_one(tx, &user.id, &id, EndReason::SignedOut, now).await).await;
     match ended {
         Ok(_) => visitor.answer(SeeOther::within("/account/sessions?done=session")),
         Err(error) => visitor.fault(&error.into()),

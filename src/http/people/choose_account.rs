@@ -52,7 +52,9 @@ pub async fn submit(Submission { mut visitor, params }: Submission) -> Response 
         (Some("continue"), Some((_, user))) => {
             let id = transaction.parked.id.clone();
             let store = visitor.doors.app().store.clone();
-            if let Err(error) = store.write(async move |tx| authorize_requests::note_choice(tx, &id, &user.id).await).await {
+            if let Err(error) =
+                store.write(async move |tx| authorize_requests::note_choice(tx, &id, &user.id).await).await
+            {
                 return visitor.fault(&error.into());
             }
             let location = format!("/oauth2/authorize/i/{}", transaction.token);

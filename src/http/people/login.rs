@@ -135,9 +135,8 @@ async fn render(
         None => Who::Anybody { username: filled.username },
     };
     let app = transaction.map(|txn| transaction::app_shown(&txn.checked.client, Some(txn.checked.to.uri())));
-    let form_action = transaction.map_or_else(FormAction::default, |txn| {
-        transaction::form_action(&txn.checked.client, txn.checked.to.uri())
-    });
+    let form_action = transaction
+        .map_or_else(FormAction::default, |txn| transaction::form_action(&txn.checked.client, txn.checked.to.uri()));
     let view = LoginView {
         t: visitor.language,
         brand: visitor.brand(),

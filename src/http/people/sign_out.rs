@@ -122,12 +122,7 @@ pub fn signed_out(visitor: Visitor, request: &EndSessionRequest) -> Response {
 }
 
 fn render(visitor: Visitor, back: Option<(crate::http::pages::AppShown, String)>) -> Response {
-    let view = SignedOutView {
-        t: visitor.language,
-        brand: visitor.brand(),
-        back,
-        sign_in: "/login".to_owned(),
-    };
+    let view = SignedOutView { t: visitor.language, brand: visitor.brand(), back, sign_in: "/login".to_owned() };
     let reply = PageReply::new(&view);
     visitor.answer(reply)
 }

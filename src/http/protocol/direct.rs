@@ -98,14 +98,17 @@ async fn sign_in(
             let mut issued = *issued;
             issued.response = issued.response.without_id_token();
             let mut reply = token::with_cookie(doors, guarded, issued);
-            let left = session.session.persistent.then(|| {
-                std::time::Duration::from_secs(session.session.expires_at.seconds_since(now))
-            });
+            let left = session
+                .session
+                .persistent
+                .then(|| std::time::Duration::from_secs(session.session.expires_at.seconds_since(now)));
             reply.headers_mut().append(header::SET_COOKIE, doors.cookies().session(session.cookie.expose(), left));
             reply
         }
         DirectLogin::WrongCredentials => told(StatusCode::UNAUTHORIZED, "invalid_credentials", None),
-        DirectLogin::Throttled(seconds) => told(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", Some(seconds)),
+        DirectLogin::Throttled(seconds) => {
+            told(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", Some(seconds))
+        }
         DirectLogin::Busy => told(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", Some(1)),
     };
     if let Some(cookie) = new_browser {

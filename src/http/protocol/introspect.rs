@@ -14,7 +14,12 @@ use crate::oauth::introspect::{self, Introspection};
 use crate::oauth::params::Params;
 
 /// An introspection request.
-pub async fn post(State(doors): State<Doors>, headers: HeaderMap, RawQuery(query): RawQuery, StrictForm(params): StrictForm) -> Response {
+pub async fn post(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    StrictForm(params): StrictForm,
+) -> Response {
     let authorization = authorization(&headers);
     match answer(&doors, authorization, query.as_deref(), &params).await {
         Ok(introspection) => json::with_status(StatusCode::OK, &introspection),

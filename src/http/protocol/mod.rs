@@ -19,8 +19,16 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 
 /// Parameters that must never stand in a query: queries end up in logs and histories.
-const CREDENTIALS: [&str; 8] =
-    ["client_secret", "code", "code_verifier", "refresh_token", "token", "access_token", "password", "client_assertion"];
+const CREDENTIALS: [&str; 8] = [
+    "client_secret",
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "token",
+    "access_token",
+    "password",
+    "client_assertion",
+];
 
 /// Refuses credentials in the query (RFC 6749 §2.3.1).
 fn refuse_credentials_in(query: Option<&str>) -> Result<(), OAuthError> {

@@ -4,8 +4,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::http::cors::{self, AllowedOrigin};
 use super::{authorization, refuse, refuse_credentials_in};
+use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
 use crate::oauth::client_auth::Presented;
@@ -14,7 +14,12 @@ use crate::oauth::params::Params;
 use crate::oauth::revoke;
 
 /// A revocation request. No cookie is read here: cookie mode has its own sign-out.
-pub async fn post(State(doors): State<Doors>, headers: HeaderMap, RawQuery(query): RawQuery, StrictForm(params): StrictForm) -> Response {
+pub async fn post(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    StrictForm(params): StrictForm,
+) -> Response {
     let authorization = authorization(&headers);
     let snapshot = doors.provider().directory.snapshot();
     let client = params.get("client_id").and_then(|id| snapshot.client(id)).cloned();

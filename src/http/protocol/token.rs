@@ -35,11 +35,8 @@ pub async fn post(
         Err(error) => return refuse(error, authorization.is_some()),
     };
     let client = authenticated.client.clone();
-    let mut caller = Caller {
-        authenticated,
-        cookies: None,
-        context: refresh::context(&address.network(), user_agent(&headers)),
-    };
+    let mut caller =
+        Caller { authenticated, cookies: None, context: refresh::context(&address.network(), user_agent(&headers)) };
     if !client.settings.is_cookie_mode() {
         let reply = match exchange(&doors, &params, caller).await {
             Ok(issued) => json::with_status(StatusCode::OK, &issued.response),
@@ -91,7 +88,8 @@ pub(super) fn with_cookie(doors: &Doors, guarded: &Guarded<'_>, issued: Issued) 
     let mut reply = json::with_status(StatusCode::OK, &issued.response);
     if let Some(cookie) = issued.cookie {
         let left = cookie.max_age.map(std::time::Duration::from_secs);
-        let header = doors.cookies().refresh(&guarded.client().id, &cookie.value, left.is_some(), left.unwrap_or_default());
+        let header =
+            doors.cookies().refresh(&guarded.client().id, &cookie.value, left.is_some(), left.unwrap_or_default());
         reply.headers_mut().append(header::SET_COOKIE, header);
     }
     reply
