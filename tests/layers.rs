@@ -18,8 +18,8 @@ const ROWS: &[&[&str]] = &[
     &["oauth"],
     &["accounts"],
     &["tokens"],
-    &["keys", "outbound"],
-    &["config", "logging", "store"],
+    &["keys", "logging", "outbound"],
+    &["config", "store"],
     &["domain"],
     &["crypto"],
 ];
