@@ -144,8 +144,8 @@ impl FormAction {
                 if let (Reach::Site, Host::Domain(name)) = (reach, host)
                     && let Some(domain) = registrable_domain(name)
                 {
-                    sources.push(format!("https://{domain}"));
-                    sources.push(format!("https://*.{domain}"));
+                    sources.push(format!("https://{domain}:*"));
+                    sources.push(format!("https://*.{domain}:*"));
                 }
             }
             // CSP has no way to write an IPv6 address.
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(sources(https, Reach::Origin), ["https://app.shop.example.co.uk:8443"]);
         assert_eq!(
             sources(https, Reach::Site),
-            ["https://app.shop.example.co.uk:8443", "https://example.co.uk", "https://*.example.co.uk"]
+            ["https://app.shop.example.co.uk:8443", "https://example.co.uk:*", "https://*.example.co.uk:*"]
         );
         assert_eq!(sources(https, Reach::Anywhere), ["https:"]);
         assert_eq!(sources("https://192.0.2.7/cb", Reach::Site), ["https://192.0.2.7"]);
