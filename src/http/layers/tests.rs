@@ -29,7 +29,7 @@ fn router(config: &Config) -> Router {
     Router::new()
         .route("/page/{name}", get(|| async { "page" }))
         .route("/panic", get(panicking))
-        .route("/never", get(|| std::future::pending::<()>()))
+        .route("/never", get(std::future::pending::<()>))
         .route("/who", get(|id: RequestId, address: ClientAddress| async move { format!("{id} {address}") }))
         .route("/oauth2/token", post(|StrictForm(_)| async { "ok" }))
         .route("/.well-known/jwks.json", get(|| async { "{}" }))
