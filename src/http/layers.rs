@@ -97,6 +97,7 @@ pub struct Front(Arc<Rules>);
 struct Rules {
     timeout: Duration,
     body: usize,
+    head: usize,
     hsts: bool,
     proxies: Vec<IpNet>,
 }
@@ -108,6 +109,7 @@ impl Front {
         Self(Arc::new(Rules {
             timeout: config.limits.request_timeout,
             body: config.limits.body_bytes as usize,
+            head: config.limits.header_bytes as usize,
             hsts: config.server.hsts && !config.is_development(),
             proxies: config.server.trusted_proxies.clone(),
         }))
@@ -141,7 +143,7 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
     fn call(&mut self, mut request: Request) -> Self::Future {
         let line = Line::of(&request, &self.rules.proxies);
         let span = line.span();
-        let refusal = refusal(&request, self.rules.body);
+        let refusal = refusal(&request, &self.rules);
         let inner = if refusal.is_none() {
             request.extensions_mut().insert(line.visit);
             if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -218,18 +220,25 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
     }
 }
 
-/// Refuses what hyper lets through but no two servers read alike (RFC 9112 §3.2), and bodies that say they are too large.
-fn refusal(request: &Request, body: usize) -> Option<Response> {
+/// Refuses what hyper lets through: heads that no two servers read alike (RFC 9112 §3.2), heads above the limit, since
+/// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large.
+fn refusal(request: &Request, rules: &Rules) -> Option<Response> {
     let headers = request.headers();
+    let refused = |status| Some(closing(request.version(), status));
     let mut hosts = headers.get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());
     let on_the_wire = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
     let hostless = first.is_none() && on_the_wire && request.version() == Version::HTTP_11;
     if second.is_some() || hostless {
-        return Some(closing(request.version(), StatusCode::BAD_REQUEST));
+        return refused(StatusCode::BAD_REQUEST);
+    }
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let head = headers.iter().fold(target, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
+    if head > rules.head {
+        return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    (length > body as u64).then(|| closing(request.version(), StatusCode::PAYLOAD_TOO_LARGE))
+    if length > rules.body as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
 }
 
 /// An answer after which nothing more is read from this connection.

@@ -1,0 +1,320 @@
+//! The listener on real sockets: TLS with certificates that change, a graceful stop, and what it refuses on the wire.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use frontdesk::config::{Config, Issuer, Listen, ListenAddress};
+use frontdesk::http::extract::form::StrictForm;
+use frontdesk::http::layers::{Front, not_found};
+use frontdesk::http::server::{Server, ServerError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes; only a test that hangs gets there.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.server.listen = Listen(vec![ListenAddress::Localhost(0)]);
+    config.limits.header_timeout = Duration::from_secs(1);
+    config
+}
+
+struct Running {
+    addresses: Vec<SocketAddr>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), ServerError>>,
+    entered: Arc<Notify>,
+    release: Arc<Notify>,
+}
+
+fn start(config: &Config) -> Running {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (inside, wait) = (entered.clone(), release.clone());
+    let slow = async move || {
+        inside.notify_one();
+        wait.notified().await;
+        "finished"
+    };
+    let router = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/form", post(|StrictForm(params)| async move { params.get("a").unwrap_or("none").to_owned() }))
+        .route("/slow", get(slow))
+        .fallback(not_found)
+        .layer(Front::new(config));
+    let server = Server::bind(config).unwrap();
+    let addresses = server.addresses().to_vec();
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(server.serve(router, stop.clone()));
+    Running { addresses, stop, task, entered, release }
+}
+
+impl Running {
+    fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+    }
+}
+
+/// A certificate for `localhost` in files, and a client that trusts nothing else.
+struct Files {
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+
+    fn renew(&self) -> reqwest::Client {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(self.certificate(), made.cert.pem()).unwrap();
+        fs::write(self.key(), made.signing_key.serialize_pem()).unwrap();
+        trusting(&made.cert.pem())
+    }
+
+    fn config(&self) -> Config {
+        let mut config = config();
+        config.server.issuer = Issuer::parse("https://id.example.com").unwrap();
+        config.server.tls.certificate = Some(self.certificate());
+        config.server.tls.key = Some(self.key());
+        config
+    }
+}
+
+fn trusting(pem: &str) -> reqwest::Client {
+    let certificate = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
+    // No connection is kept, so that every request sees the certificate of its moment.
+    reqwest::Client::builder().tls_certs_only([certificate]).pool_max_idle_per_host(0).no_proxy().build().unwrap()
+}
+
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("waited in vain");
+}
+
+/// Everything this test program logs.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Writer;
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn keep_log() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| tracing_subscriber::fmt().with_writer(|| Writer).with_ansi(false).init());
+}
+
+fn logged(text: &str) -> bool {
+    String::from_utf8_lossy(&LOG.lock().unwrap()).contains(text)
+}
+
+#[tokio::test]
+async fn tls_serves_http_2_and_takes_new_certificates_but_no_broken_ones() {
+    keep_log();
+    let files = Files::new();
+    let first = files.renew();
+    let running = start(&files.config());
+    let url = format!("https://localhost:{}/", running.address().port());
+    let response = first.get(&url).send().await.unwrap();
+    assert_eq!(response.version(), reqwest::Version::HTTP_2);
+    assert!(response.headers().contains_key("strict-transport-security"));
+    assert_eq!(response.text().await.unwrap(), "hello");
+
+    let second = files.renew();
+    until(async || second.get(&url).send().await.is_ok()).await;
+    assert!(first.get(&url).send().await.is_err(), "the former certificate is gone");
+
+    let key = fs::read(files.key()).unwrap();
+    fs::write(files.certificate(), "no certificate").unwrap();
+    until(async || logged("cannot be used")).await;
+    assert_eq!(second.get(&url).send().await.unwrap().status(), 200);
+    fs::remove_file(files.key()).unwrap();
+    until(async || logged("No such file")).await;
+    assert_eq!(second.get(&url).send().await.unwrap().status(), 200);
+
+    let third = files.renew();
+    until(async || third.get(&url).send().await.is_ok()).await;
+    let private = String::from_utf8(key).unwrap();
+    assert!(!logged(private.lines().nth(1).unwrap()), "a private key in the log");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_fit_its_key_stops_the_start() {
+    let files = Files::new();
+    files.renew();
+    let certificate = fs::read(files.certificate()).unwrap();
+    files.renew();
+    fs::write(files.certificate(), certificate).unwrap();
+    let error = Server::bind(&files.config()).unwrap_err().to_string();
+    assert!(error.contains("certificate.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_after_the_handshake_is_ended() {
+    let files = Files::new();
+    files.renew();
+    let running = start(&files.config());
+    let pem = fs::read(files.certificate()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let address = running.address();
+    // Reads to the end: returns only because the server closes.
+    let silent = tokio::task::spawn_blocking(move || {
+        let mut tcp = std::net::TcpStream::connect(address).unwrap();
+        let name = "localhost".try_into().unwrap();
+        let mut session = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut tcp).unwrap();
+        }
+        std::io::copy(&mut tcp, &mut std::io::sink()).unwrap_or_default();
+    });
+    tokio::time::timeout(PATIENCE, silent).await.unwrap().unwrap();
+    running.end().await;
+}
+
+#[tokio::test]
+async fn localhost_is_both_loopback_addresses_on_one_port() {
+    let running = start(&config());
+    let port = running.address().port();
+    assert!(running.addresses.iter().all(|address| address.port() == port && address.ip().is_loopback()));
+    for address in &running.addresses {
+        assert!(exchange(*address, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.contains("hello"));
+    }
+    let mut taken = config();
+    taken.server.listen = Listen(vec![ListenAddress::Localhost(port)]);
+    let error = Server::bind(&taken).unwrap_err().to_string();
+    assert!(error.contains("in use"), "{error}");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_takes_no_new_connections_and_lets_running_requests_finish() {
+    let running = start(&config());
+    let address = running.address();
+    let slow = tokio::spawn(exchange(address, "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"));
+    running.entered.notified().await;
+    running.stop.cancel();
+    until(async || TcpStream::connect(address).await.is_err()).await;
+    assert!(!running.task.is_finished());
+    running.release.notify_one();
+    let answer = slow.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("finished"), "{answer}");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let mut config = config();
+    config.limits.graceful_stop = Duration::from_millis(200);
+    let running = start(&config);
+    let hanging = tokio::spawn(exchange(running.address(), "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"));
+    running.entered.notified().await;
+    running.end().await;
+    assert!(!hanging.await.unwrap().contains("200"));
+}
+
+#[tokio::test]
+async fn what_two_servers_could_read_differently_is_refused() {
+    let running = start(&config());
+    let address = running.address();
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let long = "x".repeat(40_000);
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/1.1\r\nhost: a\r\nx: a\r\n b\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/1.1\r\nhost: a\r\nx: a\rb\r\n\r\n".to_owned(), "400"),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\nx: {long}\r\n\r\n"), "431"),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(200)), "431"),
+        (format!("POST /form HTTP/1.1\r\nhost: a\r\n{form}content-length: 1\r\ncontent-length: 2\r\n\r\na="), "400"),
+        (format!("POST /form HTTP/1.1\r\nhost: a\r\n{form}content-length: 1000000000\r\n\r\n"), "413"),
+        (format!("POST /form HTTP/1.1\r\nhost: a\r\n{form}transfer-encoding: gzip\r\n\r\n"), "400"),
+    ] {
+        let answer = exchange(address, &request).await;
+        let head: String = request.chars().take(60).collect();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{head:?}: {answer}");
+    }
+    // Chunked wins over Content-Length (RFC 9112 §6.3), and what follows on the connection is not read.
+    let smuggled = format!(
+        "POST /form HTTP/1.1\r\nhost: a\r\n{form}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"
+    );
+    let answer = exchange(address, &smuggled).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('b'), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    let chunked = format!(
+        "POST /form HTTP/1.1\r\nhost: a\r\n{form}transfer-encoding: chunked\r\n\r\n20000\r\na={}\r\n0\r\n\r\n",
+        "x".repeat(131_070)
+    );
+    let answer = exchange(address, &chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(exchange(address, "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.contains("hello"));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_ended() {
+    let running = start(&config());
+    for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: a\r\n", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
+        // Reads to the end: returns only because the server closes.
+        exchange(running.address(), begun).await;
+    }
+    running.end().await;
+}
+
+/// Sends and reads until the server closes. A server that stops reading may reset what was still being sent.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut answer = Vec::new();
+    let talk = async {
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+            answer.extend_from_slice(&buffer[..read]);
+        }
+    };
+    tokio::time::timeout(PATIENCE, talk).await.expect("the server keeps the connection");
+    String::from_utf8_lossy(&answer).into_owned()
+}
