@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
 use crate::crypto::digest::sha256;
+use crate::domain::origin::registrable_domain;
 use crate::http::pages::form_post::FormPostView;
 
 const COMMON_POLICY: &str =
@@ -159,11 +160,6 @@ impl FormAction {
         sources.retain(|source| source.bytes().all(is_source_byte));
         Self(sources)
     }
-}
-
-fn registrable_domain(host: &str) -> Option<&str> {
-    let domain = psl::domain(host.as_bytes())?;
-    domain.suffix().is_known().then(|| std::str::from_utf8(domain.as_bytes()).ok()).flatten()
 }
 
 /// What may stand in a source without ending it or the directive.
