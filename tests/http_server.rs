@@ -1,5 +1,13 @@
 //! The listener on real sockets: TLS with certificates that change, a graceful stop, and what it refuses on the wire.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and run the server as a task of their own"
+)]
+
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;

@@ -210,3 +210,19 @@ async fn events_below_carry_the_id_and_refusals_their_code() {
     let line = log.lines().find(|line| line.contains("invalid_grant")).unwrap();
     assert!(line.contains("the code has expired") && line.contains("status=400"), "{line}");
 }
+
+#[test]
+fn ids_never_repeat() {
+    let ids: std::collections::HashSet<String> = (0..1_000).map(|_| RequestId::fresh().to_string()).collect();
+    assert_eq!(ids.len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_head_above_the_limit_is_refused() {
+    let mut config = config();
+    config.limits.header_bytes = 100;
+    for (length, status) in [(10, 200), (100, 431)] {
+        let request = request("GET", "/page/a").header("x", "y".repeat(length)).body(Body::empty()).unwrap();
+        assert_eq!(send(&config, request).await.status().as_u16(), status);
+    }
+}
