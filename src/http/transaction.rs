@@ -88,7 +88,8 @@ pub async fn advance(
             return answer(checked, signed_in, ConsentGiven::Earlier, parked.map(|(row, _)| row.id), visitor).await;
         }
         Decision::Refuse(error) => {
-            let refusal = Refusal::Redirect { to: Box::new(checked.to), error };
+            let silent = checked.request.is_silent();
+            let refusal = Refusal::Redirect { to: Box::new(checked.to), error, silent };
             let reply = refuse(refusal, &visitor);
             return visitor.answer(reply);
         }
@@ -149,7 +150,7 @@ async fn park(client: &Client, params: &Params, visitor: &mut Visitor) -> Result
 }
 
 /// How a refusal leaves: on a page, or to the client. Where it is not sure that the client gets it, nobody is sent there
-/// without knowing (RFC 9700 §4.11).
+/// without knowing (RFC 9700 §4.11), unless the app asked that nothing be shown.
 pub fn refuse(refusal: Refusal, visitor: &Visitor) -> Response {
     use axum::response::IntoResponse as _;
     match refusal {
@@ -160,8 +161,10 @@ pub fn refuse(refusal: Refusal, visitor: &Visitor) -> Response {
             let trouble = if client_name.is_some() { Trouble::ReturnAddress } else { Trouble::UnknownApp };
             trouble::page(visitor, trouble, error.code().as_str(), Some(error.hint())).into_response()
         }
-        Refusal::Redirect { to, error } if is_assured(to.uri()) => redirect_refusal(&to, &error, visitor),
-        Refusal::Redirect { to, error } => {
+        Refusal::Redirect { to, error, silent } if silent || is_assured(to.uri()) => {
+            redirect_refusal(&to, &error, visitor)
+        }
+        Refusal::Redirect { to, error, .. } => {
             let href = to.with_query(&to.refusal(&error));
             let app = AppShown { name: host_or_scheme(to.uri()), host: None };
             let back = WayBack::App(app, href);

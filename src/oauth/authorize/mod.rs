@@ -41,6 +41,8 @@ pub enum Refusal {
         to: Box<ReturnAddress>,
         /// Why.
         error: OAuthError,
+        /// The app asked that nothing be shown (`prompt=none`).
+        silent: bool,
     },
 }
 
@@ -73,6 +75,9 @@ pub async fn check(params: &Params, provider: &Provider, now: Timestamp) -> Resu
         .map_err(|error| Box::new(Refusal::Page { error, client_name: Some(client.display_name().to_owned()) }))?;
     match AuthorizeRequest::check(params, &client, provider, now) {
         Ok(request) => Ok(Checked { client, to, request }),
-        Err(error) => Err(Box::new(Refusal::Redirect { to: Box::new(to), error })),
+        Err(error) => {
+            let silent = params.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|word| word == "none"));
+            Err(Box::new(Refusal::Redirect { to: Box::new(to), error, silent }))
+        }
     }
 }
