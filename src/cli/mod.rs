@@ -8,6 +8,7 @@ mod apply;
 mod clients;
 mod config;
 mod context;
+mod demo;
 mod failure;
 mod keys;
 mod migrate;
@@ -38,6 +39,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the whole story on loopback: provider, browser app and API
+    Demo(demo::Arguments),
     /// Run the provider
     Serve,
     /// Apply or show the database's migrations
@@ -61,6 +64,7 @@ enum Command {
 impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Demo(arguments) => demo::run(arguments).await,
             Self::Serve => serve::run(context).await,
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Apply(arguments) => apply::run(context, &arguments).await,
