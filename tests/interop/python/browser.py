@@ -1,0 +1,114 @@
+"""A browser without a window: cookies, redirects and forms, enough to sign in on pages that work without scripts."""
+
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from settings import settings
+
+STEPS = 12
+
+
+class Browser:
+    """One person at one machine."""
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def act(self, start: str, *, silent: bool = False, deny: bool = False) -> tuple[str, list[str]]:
+        """Opens an address of the issuer and acts as a person would (name and password, "allow", "sign out"), until the
+        browser would leave the issuer. Returns the address it would go to, and the pages on the way."""
+        pages: list[str] = []
+        response = self._follow("GET", start)
+        for _ in range(STEPS):
+            if isinstance(response, str):
+                return response, pages
+            page = _Page(response.text)
+            assert response.status_code == 200, f"{response.url} answered {response.status_code}: {page.text[:300]}"
+            assert not silent, f"a page where none may be: {page.text[:300]}"
+            kind, action, fields = page.to_fill(deny)
+            assert not (kind == "login" and "login" in pages), f"the sign-in was refused: {page.text[:300]}"
+            pages.append(kind)
+            response = self._follow("POST", urljoin(response.url, action), fields)
+        raise AssertionError(f"still not back after {STEPS} pages: {pages}")
+
+    def _follow(self, method: str, url: str, fields: list[tuple[str, str]] | None = None) -> requests.Response | str:
+        for _ in range(STEPS):
+            if _origin(url) != settings["issuer"]:
+                return url
+            headers = {"Accept": "text/html", "Accept-Language": "en"}
+            if method == "POST":
+                headers |= {"Origin": settings["issuer"], "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
+            response = self._session.request(method, url, data=fields, headers=headers, allow_redirects=False, timeout=30)
+            if not response.is_redirect:
+                return response
+            assert response.status_code == 303, f"{url} redirects with {response.status_code}"
+            url = urljoin(url, response.headers["Location"])
+            method, fields = "GET", None
+        raise AssertionError("too many redirects")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class _Page(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self._forms: list[dict] = []
+        self._inside = False
+        self._silent = 0
+        self._words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = {name: value or "" for name, value in attrs}
+        if tag in ("script", "style", "title"):
+            self._silent += 1
+        elif tag == "form":
+            self._inside = True
+            self._forms.append({"action": attributes.get("action", ""), "fields": [], "buttons": {}})
+        elif self._inside and tag == "input" and attributes.get("name"):
+            tick = attributes.get("type") in ("checkbox", "radio")
+            if not tick or "checked" in attributes:
+                self._forms[-1]["fields"].append((attributes["name"], attributes.get("value", "on" if tick else "")))
+        elif self._inside and tag == "button" and attributes.get("id"):
+            self._forms[-1]["buttons"][attributes["id"]] = attributes
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style", "title"):
+            self._silent -= 1
+        elif tag == "form":
+            self._inside = False
+
+    def handle_data(self, data):
+        if not self._silent and data.strip():
+            self._words.append(data.strip())
+
+    @property
+    def text(self) -> str:
+        return " ".join(self._words)
+
+    def to_fill(self, deny: bool) -> tuple[str, str, list[tuple[str, str]]]:
+        for form in self._forms:
+            names = [name for name, _ in form["fields"]]
+            if "login-submit" in form["buttons"] and "password" in names:
+                typed = {"username": settings["username"], "password": settings["password"]}
+                fields = [(name, typed.get(name, value)) for name, value in form["fields"]]
+                return _pressed("login", form, "login-submit", fields)
+            answer = "consent-deny" if deny else "consent-accept"
+            if answer in form["buttons"]:
+                return _pressed("consent", form, answer, form["fields"])
+            if "logout-confirm" in form["buttons"]:
+                return _pressed("logout", form, "logout-confirm", form["fields"])
+        raise AssertionError(f"nothing to do on this page: {self.text[:300]}")
+
+
+def _pressed(kind: str, form: dict, button: str, fields: list[tuple[str, str]]) -> tuple[str, str, list[tuple[str, str]]]:
+    pressed = form["buttons"][button]
+    if pressed.get("name"):
+        fields = [*fields, (pressed["name"], pressed.get("value", ""))]
+    return kind, pressed.get("formaction", form["action"]), fields
