@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::accounts::Accounts;
 use crate::accounts::passwords::{PasswordPolicy, Passwords};
@@ -41,7 +42,7 @@ pub struct App {
     pub csrf_key: MacKey,
     process: String,
     /// Seconds by which the database's clock was ahead at the last poll.
-    clock_difference: std::sync::atomic::AtomicI64,
+    clock_difference: AtomicI64,
 }
 
 /// Why the house could not be built.
@@ -105,7 +106,7 @@ impl App {
             provider,
             accounts,
             process: encoding::b64u(random::bytes::<12>()),
-            clock_difference: std::sync::atomic::AtomicI64::new(0),
+            clock_difference: AtomicI64::new(0),
         })
     }
 
@@ -129,7 +130,7 @@ impl App {
         let mut db = self.store.read().await?;
         if let Some(database) = changes::database_clock(&mut db).await? {
             let difference = self.clock.follow(database);
-            self.clock_difference.store(difference, std::sync::atomic::Ordering::Relaxed);
+            self.clock_difference.store(difference, Ordering::Relaxed);
             if difference.abs() > CLOCK_WARNED {
                 tracing::warn!(alarm = "clock", difference, "this machine's clock differs from the database's");
             }
@@ -140,8 +141,9 @@ impl App {
         if self.provider.keys.counter() == counters.keys {
             self.provider.keys.confirm(now);
         } else {
-            self.provider.keys.reload(&self.store, &self.vault, now).await?;
+            // The roots first: if they cannot be read, the ring's counter brings us here again.
             self.provider.roots.reload(&self.store, &self.vault).await?;
+            self.provider.keys.reload(&self.store, &self.vault, now).await?;
         }
         self.provider.directory.refresh(&self.store, counters, now).await?;
         Ok(())
@@ -155,7 +157,7 @@ impl App {
         if self.provider.must_be_fresh(now).is_err() {
             reasons.push("the database has not been reached for too long");
         }
-        if self.clock_difference.load(std::sync::atomic::Ordering::Relaxed).abs() > CLOCK_REFUSED {
+        if self.clock_difference.load(Ordering::Relaxed).abs() > CLOCK_REFUSED {
             reasons.push("the clock differs from the database's by more than five seconds");
         }
         let ring = self.provider.keys.ring();

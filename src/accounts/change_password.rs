@@ -108,3 +108,99 @@ impl Accounts {
         Ok(self.0.store.write(work).await?.map_or(Changed::Gone, |ended| Changed::Changed { cookie, ended }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::sign_in::Outcome;
+    use crate::accounts::testing::{House, NOW, PASSWORD, secret};
+
+    const NEW: &str = "another fine password";
+
+    fn wish(session: &Session, current: &str, new: &str) -> ChangePassword {
+        ChangePassword {
+            session: session.clone(),
+            browser: session.browser_id.clone(),
+            address: "192.0.2.1".parse().unwrap(),
+            current: secret(current),
+            new: secret(new),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_session_stays_with_another_cookie_and_the_others_end() {
+        let house = House::open().await;
+        house.person("alice", &[]).await;
+        house.person("bob", &[]).await;
+        let here = house.signed_in("alice", &house.browser().await).await;
+        let there = house.signed_in("alice", &house.browser().await).await;
+        let bob = house.signed_in("bob", &house.browser().await).await;
+        let changed = house.accounts.change_password(wish(&here.session, PASSWORD, NEW), NOW).await.unwrap();
+        let Changed::Changed { cookie, ended } = changed else { panic!("{changed:?}") };
+        assert_eq!(ended.sessions, [there.session.id]);
+        assert!(house.session_of(here.cookie.expose(), NOW).await.is_none());
+        assert!(house.session_of(there.cookie.expose(), NOW).await.is_none());
+        assert_eq!(house.session_of(cookie.expose(), NOW).await.unwrap().id, here.session.id);
+        assert!(house.session_of(bob.cookie.expose(), NOW).await.is_some());
+        let browser = house.browser().await;
+        assert!(matches!(house.sign_in("alice", PASSWORD, &browser).await, Outcome::WrongCredentials));
+        assert!(matches!(house.sign_in("alice", NEW, &browser).await, Outcome::SignedIn(_)));
+    }
+
+    #[tokio::test]
+    async fn refusals_change_nothing() {
+        let house = House::open().await;
+        house.person("alice", &[]).await;
+        let signed_in = house.signed_in("alice", &house.browser().await).await;
+        let before = house.store.texts("SELECT sealed FROM passwords").await;
+        let change = async |current: &str, new: &str| {
+            house.accounts.change_password(wish(&signed_in.session, current, new), NOW).await.unwrap()
+        };
+        assert!(matches!(change(PASSWORD, "short").await, Changed::Weak(WeakPassword::TooShort { least: 10 })));
+        assert!(matches!(change(PASSWORD, "password1234").await, Changed::Weak(WeakPassword::Common)));
+        assert!(matches!(change(PASSWORD, "alice@example.com").await, Changed::Weak(WeakPassword::OwnName)));
+        assert!(matches!(change(PASSWORD, &"x".repeat(1025)).await, Changed::Weak(WeakPassword::TooLong { .. })));
+        assert!(matches!(change(&"x".repeat(1025), NEW).await, Changed::WrongPassword));
+        for _ in 0..5 {
+            assert!(matches!(change("wrong", NEW).await, Changed::WrongPassword));
+        }
+        assert!(matches!(change(PASSWORD, NEW).await, Changed::Throttled { .. }));
+        assert_eq!(house.store.texts("SELECT sealed FROM passwords").await, before);
+        assert!(house.session_of(signed_in.cookie.expose(), NOW).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ended_meanwhile_changes_nothing() {
+        let house = House::open().await;
+        house.person("alice", &[]).await;
+        let signed_in = house.signed_in("alice", &house.browser().await).await;
+        let before = house.store.texts("SELECT sealed FROM passwords").await;
+        house.store.run("UPDATE sessions SET ended_at = 1, reason = 'admin'").await;
+        let changed = house.accounts.change_password(wish(&signed_in.session, PASSWORD, NEW), NOW).await.unwrap();
+        assert!(matches!(changed, Changed::Gone), "{changed:?}");
+        assert_eq!(house.store.texts("SELECT sealed FROM passwords").await, before);
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_at_once_one_wins() {
+        let house = House::open().await;
+        house.person("alice", &[]).await;
+        let signed_in = house.signed_in("alice", &house.browser().await).await;
+        let wishes = (0..4).map(|number| {
+            let (house, session) = (house.clone(), signed_in.session.clone());
+            async move {
+                let wish = wish(&session, PASSWORD, &format!("{NEW} {number}"));
+                house.accounts.change_password(wish, NOW).await.unwrap()
+            }
+        });
+        let outcomes = crate::store::testing::all_at_once(wishes).await;
+        let won = outcomes.iter().filter(|outcome| matches!(outcome, Changed::Changed { .. })).count();
+        assert_eq!(won, 1, "{outcomes:?}");
+        // The cookie that was given last is the one that counts.
+        for outcome in outcomes {
+            if let Changed::Changed { cookie, .. } = outcome {
+                assert!(house.session_of(cookie.expose(), NOW).await.is_some());
+            }
+        }
+    }
+}

@@ -16,6 +16,7 @@
 
 pub mod browsers;
 pub mod change_password;
+pub mod first_admin;
 pub mod password_rules;
 pub mod passwords;
 pub mod people;

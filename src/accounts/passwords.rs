@@ -268,8 +268,7 @@ fn next(shared: &Shared, memory: &mut Vec<Block>) -> Option<Job> {
             Some(_) => continue,
             None => {}
         }
-        let (woken, waited) =
-            shared.came.wait_timeout(queue, KEEP_MEMORY).unwrap_or_else(PoisonError::into_inner);
+        let (woken, waited) = shared.came.wait_timeout(queue, KEEP_MEMORY).unwrap_or_else(PoisonError::into_inner);
         queue = woken;
         if waited.timed_out() && !memory.is_empty() {
             *memory = Vec::new();
@@ -374,7 +373,9 @@ mod tests {
     async fn takes_the_password_whole_and_any_bytes() {
         let passwords = Passwords::start(policy()).unwrap();
         let long = "x".repeat(72);
-        for password in ["correct horse", "with\0nul inside", " ends in spaces ", "пароль-пароль", &long, &"y".repeat(1024)] {
+        for password in
+            ["correct horse", "with\0nul inside", " ends in spaces ", "пароль-пароль", &long, &"y".repeat(1024)]
+        {
             let hash = passwords.hash(secret(password)).await.unwrap();
             assert!(hash.expose().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
             let hash = || Some(PhcHash::new(hash.expose().to_owned()));
@@ -419,7 +420,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_argon2id_hash_is_a_fault_and_not_a_wrong_password() {
         let passwords = Passwords::start(policy()).unwrap();
-        for text in ["", "nonsense", "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "$argon2id$v=19$m=64,t=1,p=1"] {
+        for text in
+            ["", "nonsense", "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "$argon2id$v=19$m=64,t=1,p=1"]
+        {
             let verdict = passwords.verify(Some(PhcHash::new(text.to_owned())), secret("x")).await;
             assert_eq!(verdict.unwrap_err(), PasswordError::Broken, "{text}");
         }

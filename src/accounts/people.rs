@@ -379,3 +379,7 @@ async fn record(
 ) -> Result<(), StoreError> {
     audit::record(tx, &Event { actor: act.actor, action, subject: id.as_str(), data }, act.now).await
 }
+
+#[cfg(test)]
+#[path = "people_tests.rs"]
+mod tests;

@@ -86,17 +86,15 @@ impl Accounts {
         if password.expose().len() > self.0.passwords.policy().max_length {
             return Ok(Err(Refused::TooLong));
         }
-        let origin = AuditedOrigin {
-            browser: browser.clone(),
-            network: self.commitment("network", &network(address)),
-        };
+        let origin = AuditedOrigin { browser: browser.clone(), network: self.commitment("network", &network(address)) };
         let name = match &claimed {
             Claimed::Name(typed) => self.commitment("name", &typed.to_lowercase()),
             Claimed::Person(id) => id.as_str().to_owned(),
         };
         let candidate = {
             let (accounts, origin, name) = (self.clone(), origin.clone(), name.clone());
-            let work = async move |tx: &mut Tx| accounts.admit(tx, &claimed, (&browser, address), (&name, &origin), now).await;
+            let work =
+                async move |tx: &mut Tx| accounts.admit(tx, &claimed, (&browser, address), (&name, &origin), now).await;
             self.0.store.write(work).await?
         };
         let permits = match candidate.admission {

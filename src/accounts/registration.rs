@@ -52,10 +52,9 @@ impl fmt::Display for BadRegistration {
         match self {
             Self::Email => f.write_str("email is not an e-mail address"),
             Self::VerifiedNothing => f.write_str("email_verified needs an email"),
-            Self::Role(role) => write!(
-                f,
-                "the role {role:?} is not a word of 1 to 64 letters, digits, and the marks - _ . :"
-            ),
+            Self::Role(role) => {
+                write!(f, "the role {role:?} is not a word of 1 to 64 letters, digits, and the marks - _ . :")
+            }
             Self::UnknownClaim(name) => write!(
                 f,
                 "the claim {name:?} cannot be registered; these can: {}",
@@ -126,10 +125,12 @@ fn check_claim(name: &str, value: &Value) -> Result<(), BadRegistration> {
     match (name, value) {
         ("phone_number_verified", Value::Bool(_)) => Ok(()),
         ("phone_number_verified", _) => bad("true or false"),
-        ("address", Value::Object(members)) if members.iter().all(|(name, value)| is_address_part(name, value)) => Ok(()),
-        ("address", _) => bad(
-            "a table with texts named formatted, street_address, locality, region, postal_code, country",
-        ),
+        ("address", Value::Object(members)) if members.iter().all(|(name, value)| is_address_part(name, value)) => {
+            Ok(())
+        }
+        ("address", _) => {
+            bad("a table with texts named formatted, street_address, locality, region, postal_code, country")
+        }
         ("profile" | "picture" | "website", Value::String(text)) if !is_web_address(text) => {
             bad("an address that begins with https:// or http://")
         }
@@ -220,7 +221,10 @@ mod tests {
             ("phone_number_verified", json!("yes")),
         ] {
             let refused = with(name, value.clone());
-            assert!(matches!(refused, Err(BadRegistration::Claim { name: ref own, .. }) if own == name), "{name} {value}");
+            assert!(
+                matches!(refused, Err(BadRegistration::Claim { name: ref own, .. }) if own == name),
+                "{name} {value}"
+            );
         }
         for name in ["sub", "email", "email_verified", "preferred_username", "updated_at", "shoe_size"] {
             assert_eq!(with(name, json!("x")), Err(BadRegistration::UnknownClaim(name.to_owned())));

@@ -135,7 +135,8 @@ impl Accounts {
         if !users::touch_active(tx, &user.id).await? {
             return Ok(None);
         }
-        let unchanged = passwords::find(tx, &user.id).await?.is_some_and(|now| now.changed_at == proof.stored.changed_at);
+        let unchanged =
+            passwords::find(tx, &user.id).await?.is_some_and(|now| now.changed_at == proof.stored.changed_at);
         if !unchanged {
             return Ok(None);
         }

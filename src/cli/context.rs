@@ -7,8 +7,9 @@ use std::rc::Rc;
 use super::{Failure, output};
 use crate::config::{Config, process_variables};
 use crate::domain::time::{Clock, Timestamp};
-use crate::keys::vault::{Place, Sealed, Vault};
-use crate::store::{OpenOptions, Store, installation};
+use crate::keys;
+use crate::keys::vault::Vault;
+use crate::store::{OpenOptions, Store};
 
 /// What a command works with.
 #[derive(Debug)]
@@ -77,35 +78,10 @@ impl Context {
     /// If it cannot be read (exit code 2) or is not the database's (1).
     pub async fn vault(&self, store: &Store) -> Result<Vault, Failure> {
         let config = self.config()?;
-        let known = installation::find(&mut store.read().await?, CHECK.row).await?;
         let secrets = &config.secrets;
-        let vault = Vault::load(&secrets.master_key_file, &secrets.previous_master_key_files, known.is_none())?;
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let sealed = vault.seal(CHECK, CHECK.purpose.as_bytes());
-                let value = format!("{} {}", sealed.kek_id, sealed.text);
-                // Of two processes that are first at the same time, both go on with what stands there in the end.
-                store
-                    .write(async move |tx| {
-                        installation::write_once(tx, CHECK.row, &value).await.map(drop)?;
-                        installation::find(tx, CHECK.row).await
-                    })
-                    .await?
-                    .unwrap_or_default()
-            }
-        };
-        let (kek_id, text) = known.split_once(' ').unwrap_or_default();
-        let sealed = Sealed { text: text.to_owned(), kek_id: kek_id.to_owned() };
-        vault.open(CHECK, &sealed).map_err(|error| {
-            Failure::failed(format!(
-                "{} is not the master key of this database: {error}; restore the right file from your backup",
-                secrets.master_key_file.display()
-            ))
-        })?;
+        let create = keys::is_new_installation(store).await?;
+        let vault = Vault::load(&secrets.master_key_file, &secrets.previous_master_key_files, create)?;
+        keys::check_master_key(store, &vault).await?;
         Ok(vault)
     }
 }
-
-/// Where the value stands that tells the database's master key from others.
-const CHECK: Place<'static> = Place { purpose: "master key check", table: "installation", row: "master_key_check" };

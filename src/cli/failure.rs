@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::keys::MasterKeyMismatch;
 use crate::keys::vault::{MasterKeyError, VaultError};
 use crate::store::StoreError;
 
@@ -60,6 +61,15 @@ impl From<ConfigError> for Failure {
 impl From<MasterKeyError> for Failure {
     fn from(error: MasterKeyError) -> Self {
         Self::wrong(error)
+    }
+}
+
+impl From<MasterKeyMismatch> for Failure {
+    fn from(error: MasterKeyMismatch) -> Self {
+        match error {
+            MasterKeyMismatch::Store(error) => error.into(),
+            other => Self::failed(other),
+        }
     }
 }
 

@@ -4,12 +4,18 @@
 //! output, words to standard error; what went wrong is returned as a [`Failure`], which knows its exit code. Commands work on
 //! the database directly, so that they work when sign-in is broken; a running server sees a change within a second.
 
+mod apply;
+mod clients;
 mod config;
 mod context;
 mod failure;
+mod keys;
 mod migrate;
 pub mod output;
 pub mod secrets;
+mod serve;
+mod undo;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,18 +38,36 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the provider
+    Serve,
     /// Apply or show the database's migrations
     Migrate(migrate::Arguments),
+    /// Make people, clients and resources be as a file says
+    Apply(apply::Arguments),
+    /// Relying apps
+    #[command(subcommand)]
+    Clients(Box<clients::Command>),
     /// Check or print the effective settings
     #[command(subcommand)]
     Config(config::Command),
+    /// The keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// People
+    #[command(subcommand)]
+    Users(users::Command),
 }
 
 impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Serve => serve::run(context).await,
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
+            Self::Apply(arguments) => apply::run(context, &arguments).await,
+            Self::Clients(command) => clients::run(context, *command).await,
             Self::Config(command) => config::run(context, &command),
+            Self::Keys(command) => keys::run(context, &command).await,
+            Self::Users(command) => users::run(context, command).await,
         }
     }
 }

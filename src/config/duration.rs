@@ -29,7 +29,7 @@ pub(super) const fn days(n: u64) -> Duration {
 }
 
 /// Reads parts of number and unit, long units first, each unit once. The error says what is wrong.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }

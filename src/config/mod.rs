@@ -32,6 +32,7 @@ use toml::de::DeTable;
 
 pub use colour::Colour;
 pub use database_url::{DatabaseUrl, PostgresUrl};
+pub use duration::parse as parse_duration;
 pub use environment::process_variables;
 pub use error::{ConfigError, Finding, Place, Warning};
 pub use issuer::Issuer;

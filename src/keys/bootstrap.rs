@@ -184,9 +184,10 @@ async fn record(tx: &mut crate::store::Tx, row: &SigningKeyRow, now: Timestamp) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::ring::tests::{NOW, new_store, open, vault};
+    use crate::keys::ring::tests::{NOW, vault};
     use crate::keys::signer::Typ;
     use crate::keys::verify::VerifyFor;
+    use crate::store::testing::TestStore;
 
     fn days(days: u64) -> Duration {
         Duration::from_secs(days * 86_400)
@@ -209,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_start_makes_one_active_and_one_pending_key_each_and_the_next_makes_none() {
-        let (folder, store) = new_store().await;
+        let store = TestStore::open().await;
         let (keys, _) = start(&store, &vault(), &policy(), NOW).await.unwrap();
         let of = |alg: Alg, state: KeyState| {
             let mut found = keys
@@ -226,7 +227,7 @@ mod tests {
             assert_eq!((active.activate_at, active.published_at, active.retire_at), (NOW, NOW, None));
             assert_eq!((pending.activate_at, pending.published_at), (NOW.plus(first), NOW));
             let events = |kid: String| {
-                let store = store.clone();
+                let store = &store;
                 async move {
                     let found = audit::about(&mut store.read().await.unwrap(), &kid, 9).await.unwrap();
                     found.into_iter().map(|event| event.action).collect::<Vec<_>>()
@@ -240,9 +241,8 @@ mod tests {
         assert_eq!((keys.ring().algs(), keys.ring().published().count()), (Alg::ALL.to_vec(), 4));
 
         let (before, counters) = (rows(&store).await, changes::read(&mut store.read().await.unwrap()).await.unwrap());
-        store.close().await;
-        let store = open(folder.path()).await;
-        let (again, _) = start(&store, &vault(), &policy(), NOW.plus(days(1))).await.unwrap();
+        let second = store.open_again().await;
+        let (again, _) = start(&second, &vault(), &policy(), NOW.plus(days(1))).await.unwrap();
         assert_eq!(again.ring().jwks(), keys.ring().jwks());
         assert_eq!(rows(&store).await, before);
         assert_eq!(
@@ -258,8 +258,8 @@ mod tests {
     async fn processes_that_start_at_once_agree_on_the_keys() {
         let policy = KeyPolicy { algorithms: vec![Alg::ES256], ..policy() };
         for _ in 0..10 {
-            let (folder, store) = new_store().await;
-            let other = open(folder.path()).await;
+            let store = TestStore::open().await;
+            let other = store.open_again().await;
             let (vault, same) = (vault(), vault());
             let (one, two) = tokio::join!(start(&store, &vault, &policy, NOW), start(&other, &same, &policy, NOW));
             let ((one, _), (two, _)) = (one.unwrap(), two.unwrap());
@@ -270,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_algorithm_that_is_added_later_gets_its_keys_and_the_ring_is_read_again() {
-        let (_folder, store) = new_store().await;
+        let store = TestStore::open().await;
         let one = KeyPolicy { algorithms: vec![Alg::ES256], ..policy() };
         let (keys, _) = start(&store, &vault(), &one, NOW).await.unwrap();
         let taken = keys.ring();
@@ -280,11 +280,14 @@ mod tests {
         let rows = rows(&store).await;
         assert_eq!((&rows[..2], rows.len()), (&old[..], 4));
         assert_eq!(keys.ring().algs(), [Alg::ES256]);
+        let counter = changes::read(&mut store.read().await.unwrap()).await.unwrap().keys;
+        assert_ne!(keys.counter(), counter);
         keys.reload(&store, &vault(), later).await.unwrap();
         assert_eq!(
             (keys.ring().algs(), keys.ring().loaded_at(), keys.confirmed_at()),
             (Alg::ALL.to_vec(), later, later)
         );
+        assert_eq!(keys.counter(), counter);
         assert_eq!(taken.algs(), [Alg::ES256], "a ring that was taken does not change");
         keys.confirm(later.plus(days(1)));
         assert_eq!((keys.confirmed_at(), keys.ring().loaded_at()), (later.plus(days(1)), later));
@@ -292,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_active_key_that_is_not_believed_is_not_replaced_in_silence() {
-        let (_folder, store) = new_store().await;
+        let store = TestStore::open().await;
         let policy = KeyPolicy { algorithms: vec![Alg::ES256], ..policy() };
         let mut forged = row(&pair::make(Alg::ES256, 2048).unwrap(), KeyState::Active, NOW, NOW, &vault());
         forged.activate_at += 1;

@@ -119,12 +119,13 @@ async fn stored_probe(store: &Store) -> Result<Option<String>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::ring::tests::{NOW, new_store};
+    use crate::keys::ring::tests::NOW;
     use crate::keys::roots;
+    use crate::store::testing::TestStore;
 
     #[tokio::test]
     async fn the_first_key_is_the_databases_and_no_other_is_taken() {
-        let (_folder, store) = new_store().await;
+        let store = TestStore::open().await;
         assert!(is_new_installation(&store).await.unwrap());
         check_master_key(&store, &Vault::over([1; 32])).await.unwrap();
         assert!(!is_new_installation(&store).await.unwrap());
@@ -141,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_first_starts_with_two_keys_one_is_refused() {
         for _ in 0..20 {
-            let (_folder, store) = new_store().await;
+            let store = TestStore::open().await;
             let (one, two) = (Vault::over([1; 32]), Vault::over([2; 32]));
             let (one, two) = tokio::join!(check_master_key(&store, &one), check_master_key(&store, &two));
             assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
@@ -150,14 +151,14 @@ mod tests {
 
     #[tokio::test]
     async fn keys_without_a_probe_and_a_changed_probe_are_refused() {
-        let (_folder, store) = new_store().await;
+        let store = TestStore::open().await;
         let vault = Vault::over([1; 32]);
         roots::ensure(&store, &vault, NOW).await.unwrap();
         assert!(!is_new_installation(&store).await.unwrap());
         assert!(matches!(check_master_key(&store, &vault).await, Err(MasterKeyMismatch::ProbeMissing)));
         assert_eq!(stored_probe(&store).await.unwrap(), None);
         for text in ["nonsense".to_owned(), format!(r#"{{"sealed":"AAAA","kek_id":"{}"}}"#, vault.kek_id())] {
-            let (_folder, store) = new_store().await;
+            let store = TestStore::open().await;
             store.write(async move |tx| installation::write_once(tx, MASTER_KEY_CHECK, &text).await).await.unwrap();
             assert!(matches!(check_master_key(&store, &vault).await, Err(MasterKeyMismatch::ProbeDamaged)));
         }

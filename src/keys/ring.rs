@@ -17,7 +17,7 @@ use crate::crypto::digest;
 use crate::domain::alg::Alg;
 use crate::domain::time::Timestamp;
 use crate::store::signing_keys::{self, SigningKeyRow};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, changes};
 
 /// An answer made in advance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,7 @@ impl KeyRing {
 #[derive(Debug)]
 pub struct Keys {
     ring: ArcSwap<KeyRing>,
+    counter: AtomicI64,
     confirmed_at: AtomicI64,
     skew: Duration,
 }
@@ -123,8 +124,13 @@ impl Keys {
     /// # Errors
     /// If the database refuses.
     pub async fn load(store: &Store, vault: &Vault, skew: Duration, now: Timestamp) -> Result<Self, StoreError> {
-        let ring = read(store, vault, skew, now).await?;
-        Ok(Self { ring: ArcSwap::from_pointee(ring), confirmed_at: AtomicI64::new(now.as_seconds()), skew })
+        let (ring, counter) = read(store, vault, skew, now).await?;
+        Ok(Self {
+            ring: ArcSwap::from_pointee(ring),
+            counter: AtomicI64::new(counter),
+            confirmed_at: AtomicI64::new(now.as_seconds()),
+            skew,
+        })
     }
 
     /// Reads the ring again. `now` is from before the call. On failure the old one stays.
@@ -132,7 +138,9 @@ impl Keys {
     /// # Errors
     /// If the database refuses.
     pub async fn reload(&self, store: &Store, vault: &Vault, now: Timestamp) -> Result<(), StoreError> {
-        self.ring.store(Arc::new(read(store, vault, self.skew, now).await?));
+        let (ring, counter) = read(store, vault, self.skew, now).await?;
+        self.ring.store(Arc::new(ring));
+        self.counter.store(counter, Ordering::Relaxed);
         self.confirm(now);
         Ok(())
     }
@@ -141,6 +149,12 @@ impl Keys {
     #[must_use]
     pub fn ring(&self) -> Arc<KeyRing> {
         self.ring.load_full()
+    }
+
+    /// What the ring's counter was when the ring was read. Where the database's differs, read again.
+    #[must_use]
+    pub fn counter(&self) -> i64 {
+        self.counter.load(Ordering::Relaxed)
     }
 
     /// Notes that the database said at `now` that the ring has not changed.
@@ -181,9 +195,13 @@ fn rank(record: &KeyRecord) -> (u8, Alg, Timestamp, String) {
     (state, record.alg(), record.created_at, record.kid().to_string())
 }
 
-async fn read(store: &Store, vault: &Vault, skew: Duration, now: Timestamp) -> Result<KeyRing, StoreError> {
-    let rows = signing_keys::list(&mut store.read().await?).await?;
-    Ok(KeyRing::build(&rows, vault, skew, now))
+/// Reads the counter, then the keys: a change in between is seen at the next look.
+async fn read(store: &Store, vault: &Vault, skew: Duration, now: Timestamp) -> Result<(KeyRing, i64), StoreError> {
+    let mut db = store.read().await?;
+    let counter = changes::read(&mut db).await?.keys;
+    let rows = signing_keys::list(&mut db).await?;
+    drop(db);
+    Ok((KeyRing::build(&rows, vault, skew, now), counter))
 }
 
 fn load_signer(row: &SigningKeyRow, record: &KeyRecord, vault: &Vault) -> Option<Signer> {
@@ -205,24 +223,12 @@ fn load_signer(row: &SigningKeyRow, record: &KeyRecord, vault: &Vault) -> Option
 pub(super) mod tests {
     use super::*;
     use crate::keys::pair::{self, KeyPair};
-    use crate::store::OpenOptions;
 
     pub(in crate::keys) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     pub(in crate::keys) const SKEW: Duration = Duration::from_secs(60);
 
     pub(in crate::keys) fn vault() -> Vault {
         Vault::over([5; 32])
-    }
-
-    pub(in crate::keys) async fn new_store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(folder.path()).await;
-        (folder, store)
-    }
-
-    pub(in crate::keys) async fn open(folder: &std::path::Path) -> Store {
-        let url = format!("sqlite://{}/t.db", folder.display());
-        Store::open(&OpenOptions { url, max_connections: 4, migrate: true }).await.unwrap()
     }
 
     /// A row for a key that was activated, or shall be, at `NOW` plus `activate_in` seconds.

@@ -138,11 +138,12 @@ async fn read(store: &Store, vault: &Vault) -> Result<RefreshRoots, StoreError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::ring::tests::{NOW, new_store, vault};
+    use crate::keys::ring::tests::{NOW, vault};
+    use crate::store::testing::TestStore;
 
     #[tokio::test]
     async fn one_root_is_made_and_found_again() {
-        let (_folder, store) = new_store().await;
+        let store = TestStore::open().await;
         assert!(ensure(&store, &vault(), NOW).await.unwrap());
         assert!(!ensure(&store, &vault(), NOW).await.unwrap());
         let (first, second) =
@@ -157,8 +158,8 @@ mod tests {
     #[tokio::test]
     async fn processes_that_start_at_once_share_one_root() {
         for _ in 0..10 {
-            let (folder, store) = new_store().await;
-            let other = crate::keys::ring::tests::open(folder.path()).await;
+            let store = TestStore::open().await;
+            let other = store.open_again().await;
             let vault = vault();
             let (one, two) = tokio::join!(ensure(&store, &vault, NOW), ensure(&other, &vault, NOW));
             assert!(one.unwrap() != two.unwrap());
@@ -168,7 +169,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_root_that_does_not_open_is_a_failure_of_ours() {
-        let (_folder, store) = new_store().await;
+        let store = TestStore::open().await;
         ensure(&store, &vault(), NOW).await.unwrap();
         let rows = refresh_roots::list(&mut store.read().await.unwrap()).await.unwrap();
         let mut moved = rows[0].clone();

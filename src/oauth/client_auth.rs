@@ -53,7 +53,9 @@ impl Presented {
             (Some(header), None) => {
                 let (id, secret) = basic(header).ok_or_else(OAuthError::invalid_client)?;
                 if params.get("client_id").is_some_and(|posted| posted != id) {
-                    return Err(OAuthError::invalid_request("client_id differs from the name in the Authorization header"));
+                    return Err(OAuthError::invalid_request(
+                        "client_id differs from the name in the Authorization header",
+                    ));
                 }
                 Ok(Self { id, proof: Proof::Basic(secret) })
             }
@@ -96,9 +98,10 @@ impl Presented {
         };
         let presented = secret_mac(key, secret.expose());
         // Every slot is compared, so that the time does not tell which one fits.
-        let fits = client.secret_macs.iter().fold(false, |fits, stored| {
-            fits | crate::crypto::equal(stored.as_bytes(), presented.as_bytes())
-        });
+        let fits = client
+            .secret_macs
+            .iter()
+            .fold(false, |fits, stored| fits | crate::crypto::equal(stored.as_bytes(), presented.as_bytes()));
         if fits {
             Ok(AuthenticatedClient { client, bound: Some(Bound::by_client_authentication()) })
         } else {

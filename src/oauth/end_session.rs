@@ -13,7 +13,7 @@ use crate::domain::id::{ClientId, SessionId};
 use crate::domain::redirect_uri::RedirectUri;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
-use crate::store::{Tx, StoreError, grants};
+use crate::store::{StoreError, Tx, grants};
 use crate::tokens::revoke::{self, What};
 
 /// A checked request.
@@ -56,23 +56,23 @@ impl EndSessionRequest {
             return Err(OAuthError::invalid_request("id_token_hint was made for another app than client_id"));
         }
         let id = named.or_else(|| hint.as_ref().map(|hint| hint.client.as_str()));
-        let client = match id {
-            Some(id) => Some(
-                provider
-                    .client(id, now)
-                    .await?
-                    .ok_or_else(|| OAuthError::invalid_request("this app is not known here, or it was switched off"))?,
-            ),
-            None => None,
-        };
+        let client =
+            match id {
+                Some(id) => Some(provider.client(id, now).await?.ok_or_else(|| {
+                    OAuthError::invalid_request("this app is not known here, or it was switched off")
+                })?),
+                None => None,
+            };
         let back_to = match (params.get("post_logout_redirect_uri"), &client) {
             (None, _) => None,
             (Some(_), None) => {
                 return Err(OAuthError::invalid_request("post_logout_redirect_uri needs id_token_hint or client_id"));
             }
-            (Some(presented), Some(client)) => Some(client.settings.post_logout_redirect_uri(presented).ok_or_else(
-                || OAuthError::invalid_request("post_logout_redirect_uri is not registered for this app"),
-            )?),
+            (Some(presented), Some(client)) => {
+                Some(client.settings.post_logout_redirect_uri(presented).ok_or_else(|| {
+                    OAuthError::invalid_request("post_logout_redirect_uri is not registered for this app")
+                })?)
+            }
         };
         Ok(Self { hint, client, back_to, state: params.get("state").map(str::to_owned) })
     }
@@ -82,7 +82,11 @@ impl EndSessionRequest {
     #[must_use]
     pub fn decide(&self, session: Option<&Session>, provider: &Provider) -> Decision {
         let Some(session) = session else {
-            return if self.hint.is_some() && self.back_to.is_some() { Decision::GoBack } else { Decision::ShowSignedOut };
+            return if self.hint.is_some() && self.back_to.is_some() {
+                Decision::GoBack
+            } else {
+                Decision::ShowSignedOut
+            };
         };
         let knows = match (&self.hint, &self.client) {
             (Some(hint), Some(client)) => {

@@ -98,8 +98,7 @@ async fn refresh_token(
 ) -> Result<Introspection, OAuthError> {
     provider.must_be_fresh(now)?;
     let roots = provider.roots.get();
-    let recognised =
-        refresh::recognise(token, &caller.client, &roots).map_err(OAuthError::unavailable)?;
+    let recognised = refresh::recognise(token, &caller.client, &roots).map_err(OAuthError::unavailable)?;
     let Some((token, _)) = recognised else { return Ok(Introspection::inactive()) };
     let found = refresh_families::find(&mut provider.store.read().await?, token.family()).await?;
     let alive = found.filter(|(family, standing)| {

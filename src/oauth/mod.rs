@@ -26,5 +26,6 @@ pub mod introspect;
 pub mod params;
 pub mod pointer;
 pub mod provider;
+pub mod registration;
 pub mod revoke;
 pub mod userinfo;

@@ -39,7 +39,9 @@ pub async fn follow(token: &str, provider: &Provider, now: Timestamp) -> Result<
     let bearer = match &pointer.grant {
         Some(id) => {
             let found = grants::standing_of(&mut provider.store.read().await?, id).await?;
-            found.filter(|standing| fits(standing, &pointer, provider, now)).map(|found| Bearer::Person(Box::new(found)))
+            found
+                .filter(|standing| fits(standing, &pointer, provider, now))
+                .map(|found| Bearer::Person(Box::new(found)))
         }
         None => provider
             .client(pointer.client.as_str(), now)

@@ -82,17 +82,11 @@ async fn revoke_access_token(live: &LiveToken, provider: &Provider, now: Timesta
         Bearer::Person(standing) => {
             let fresh = provider.status.draw(&provider.store, standing.grant.expires_at, now).await?;
             let (id, present) = (standing.grant.id.clone(), standing.grant.status);
-            provider
-                .store
-                .write(async move |tx| grants::move_status(tx, &id, present, fresh, until).await)
-                .await?;
+            provider.store.write(async move |tx| grants::move_status(tx, &id, present, fresh, until).await).await?;
         }
         Bearer::Client(client) => {
             let id = client.id.clone();
-            provider
-                .store
-                .write(async move |tx| clients::renew_status(tx, &id, until, now).await)
-                .await?;
+            provider.store.write(async move |tx| clients::renew_status(tx, &id, until, now).await).await?;
             let counters = changes::read(&mut provider.store.read().await?).await?;
             provider.directory.refresh(&provider.store, counters, now).await?;
         }

@@ -44,14 +44,12 @@ pub async fn take(
 /// # Errors
 /// If the database refuses.
 pub async fn refund(tx: &mut Tx, bucket: &str, until: Timestamp) -> Result<(), StoreError> {
-    on!(tx, |db| sqlx::query(
-        "UPDATE attempts SET taken = taken - 1 WHERE bucket = $1 AND until = $2 AND taken > 0"
-    )
-    .bind(bucket)
-    .bind(until.as_seconds())
-    .execute(db)
-    .await
-    .map(drop))
+    on!(tx, |db| sqlx::query("UPDATE attempts SET taken = taken - 1 WHERE bucket = $1 AND until = $2 AND taken > 0")
+        .bind(bucket)
+        .bind(until.as_seconds())
+        .execute(db)
+        .await
+        .map(drop))
 }
 
 /// When the bucket's window ends, or `None` if it never gave a permit.

@@ -23,15 +23,13 @@ pub async fn find(db: &mut Db, id: &BrowserId) -> Result<Option<(TokenDigest, Ti
 /// # Errors
 /// If the database refuses.
 pub async fn insert(tx: &mut Tx, id: &BrowserId, digest: &TokenDigest, now: Timestamp) -> Result<(), StoreError> {
-    on!(tx, |db| sqlx::query(
-        "INSERT INTO browsers (id, digest, created_at, last_seen_at) VALUES ($1, $2, $3, $3)"
-    )
-    .bind(id.as_str())
-    .bind(digest.as_str())
-    .bind(now.as_seconds())
-    .execute(db)
-    .await
-    .map(drop))
+    on!(tx, |db| sqlx::query("INSERT INTO browsers (id, digest, created_at, last_seen_at) VALUES ($1, $2, $3, $3)")
+        .bind(id.as_str())
+        .bind(digest.as_str())
+        .bind(now.as_seconds())
+        .execute(db)
+        .await
+        .map(drop))
 }
 
 /// Notes that the browser was seen; makes sign-ins at one browser wait for each other. False: it is not known.

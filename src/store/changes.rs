@@ -77,6 +77,8 @@ pub async fn database_clock(db: &mut Db) -> Result<Option<Timestamp>, StoreError
         return Ok(None);
     }
     let (seconds,): (i64,) =
-        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT)").fetch_one(db).await)?;
+        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT)")
+            .fetch_one(db)
+            .await)?;
     Ok(Some(Timestamp::from_seconds(seconds)))
 }

@@ -37,21 +37,15 @@ pub enum Grants<'a> {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn end_session(
-    tx: &mut Tx,
-    id: &SessionId,
-    reason: EndReason,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let hit = on!(tx, |db| sqlx::query(
-        "UPDATE sessions SET ended_at = $1, reason = $2 WHERE id = $3 AND ended_at IS NULL"
-    )
-    .bind(now.as_seconds())
-    .bind(reason.as_str())
-    .bind(id.as_str())
-    .execute(db)
-    .await
-    .map(|done| done.rows_affected()))?;
+pub async fn end_session(tx: &mut Tx, id: &SessionId, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    let hit =
+        on!(tx, |db| sqlx::query("UPDATE sessions SET ended_at = $1, reason = $2 WHERE id = $3 AND ended_at IS NULL")
+            .bind(now.as_seconds())
+            .bind(reason.as_str())
+            .bind(id.as_str())
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
     Ok(hit == 1)
 }
 
@@ -66,7 +60,8 @@ pub async fn end_sessions_of(
     reason: EndReason,
     now: Timestamp,
 ) -> Result<Vec<SessionId>, StoreError> {
-    let rows: Vec<(String,)> = on!(tx, |db| sqlx::query_as(
+    let rows: Vec<(String,)> = on!(tx, |db| {
+        sqlx::query_as(
         "UPDATE sessions SET ended_at = $1, reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at IS NULL RETURNING id"
     )
     .bind(now.as_seconds())
@@ -74,7 +69,8 @@ pub async fn end_sessions_of(
     .bind(user.as_str())
     .bind(keep.map_or("", SessionId::as_str))
     .fetch_all(db)
-    .await)?;
+    .await
+    })?;
     Ok(rows.into_iter().map(|(id,)| SessionId::new(id)).collect())
 }
 

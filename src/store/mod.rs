@@ -24,6 +24,7 @@ pub mod refresh_families;
 pub mod refresh_roots;
 pub mod resources;
 pub mod sessions;
+pub mod setup_links;
 pub mod signing_keys;
 pub mod status_lists;
 pub mod users;

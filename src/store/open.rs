@@ -96,7 +96,8 @@ enum Location {
 
 fn location(url: &str) -> Result<Location, StoreError> {
     if let Some(path) = url.strip_prefix("sqlite://") {
-        return Ok(Location::Sqlite(PathBuf::from(path)));
+        // As `DatabaseUrl::connect_url` writes it.
+        return Ok(Location::Sqlite(PathBuf::from(path.replace("%3F", "?").replace("%25", "%"))));
     }
     PgConnectOptions::from_str(url)
         .map(|options| Location::Postgres(Box::new(options.log_statements(log::LevelFilter::Off).log_slow_statements(log::LevelFilter::Off, BUSY))))

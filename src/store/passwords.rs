@@ -25,11 +25,7 @@ pub async fn find(db: &mut Db, user: &UserId) -> Result<Option<StoredPassword>, 
             .bind(user.as_str())
             .fetch_optional(db)
             .await)?;
-    Ok(row.map(|(sealed, kek_id, at)| StoredPassword {
-        sealed,
-        kek_id,
-        changed_at: Timestamp::from_seconds(at),
-    }))
+    Ok(row.map(|(sealed, kek_id, at)| StoredPassword { sealed, kek_id, changed_at: Timestamp::from_seconds(at) }))
 }
 
 /// A sealed hash on its way into a row.
@@ -46,7 +42,8 @@ pub struct SealedHash<'a> {
 /// # Errors
 /// If the database refuses.
 pub async fn put(tx: &mut Tx, user: &UserId, hash: SealedHash<'_>, now: Timestamp) -> Result<(), StoreError> {
-    on!(tx, |db| sqlx::query(
+    on!(tx, |db| {
+        sqlx::query(
         "INSERT INTO passwords (user_id, sealed, kek_id, changed_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (user_id) DO UPDATE SET sealed = excluded.sealed, kek_id = excluded.kek_id, changed_at = \
          CASE WHEN passwords.changed_at >= excluded.changed_at THEN passwords.changed_at + 1 ELSE excluded.changed_at END"
@@ -57,7 +54,8 @@ pub async fn put(tx: &mut Tx, user: &UserId, hash: SealedHash<'_>, now: Timestam
     .bind(now.as_seconds())
     .execute(db)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 /// Puts another hash of the same password in the place of `old`. False: `old` is there no more.

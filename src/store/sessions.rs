@@ -67,10 +67,8 @@ impl From<Row> for Session {
 /// # Errors
 /// If the database refuses.
 pub async fn find(db: &mut Db, id: &SessionId) -> Result<Option<(Session, TokenDigest)>, StoreError> {
-    let row: Option<Row> = on!(db, |db| sqlx::query_as(select_sessions!("WHERE id = $1"))
-        .bind(id.as_str())
-        .fetch_optional(db)
-        .await)?;
+    let row: Option<Row> =
+        on!(db, |db| sqlx::query_as(select_sessions!("WHERE id = $1")).bind(id.as_str()).fetch_optional(db).await)?;
     Ok(row.map(|row| (TokenDigest::stored(row.cookie_digest.clone()), row)).map(|(digest, row)| (row.into(), digest)))
 }
 
@@ -193,7 +191,8 @@ pub async fn turn_cookie(
 /// # Errors
 /// If the database refuses.
 pub async fn touch(tx: &mut Tx, id: &SessionId, idle: Duration, now: Timestamp) -> Result<bool, StoreError> {
-    let hit = on!(tx, |db| sqlx::query(
+    let hit = on!(tx, |db| {
+        sqlx::query(
         "UPDATE sessions SET last_seen_at = $2, idle_expires_at = CASE WHEN expires_at < $3 THEN expires_at ELSE $3 END \
          WHERE id = $1 AND ended_at IS NULL AND idle_expires_at > $2 AND expires_at > $2 \
          AND idle_expires_at <= $3 - 60 AND idle_expires_at < expires_at"
@@ -203,6 +202,7 @@ pub async fn touch(tx: &mut Tx, id: &SessionId, idle: Duration, now: Timestamp) 
     .bind(now.plus(idle).as_seconds())
     .execute(db)
     .await
-    .map(|done| done.rows_affected()))?;
+    .map(|done| done.rows_affected())
+    })?;
     Ok(hit == 1)
 }

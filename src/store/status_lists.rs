@@ -3,7 +3,7 @@
 //! A list is filled by grants whose absolute end falls into the same day, so that it can retire as a whole; clients live in
 //! lists without a day, which never retire. A list's number is never used again, since it is made from the time.
 
-use super::{StoreError, Tx, on};
+use super::{Db, StoreError, Tx, on};
 use crate::domain::status::StatusIndex;
 use crate::domain::time::Timestamp;
 
@@ -48,6 +48,21 @@ pub async fn allocate(tx: &mut Tx, day: Option<i64>, how_many: i64, now: Timesta
         make(tx, day, now).await?;
     }
     Err(StoreError::Busy)
+}
+
+/// Whether a place was taken from a living grant or client: tokens that carry it count no more.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn is_retired(db: &mut Db, place: StatusIndex) -> Result<bool, StoreError> {
+    let row: Option<(i64,)> = on!(db, |db| sqlx::query_as(
+        "SELECT status_index FROM retired_indices WHERE status_list = $1 AND status_index = $2"
+    )
+    .bind(place.list)
+    .bind(place.index)
+    .fetch_optional(db)
+    .await)?;
+    Ok(row.is_some())
 }
 
 async fn take(tx: &mut Tx, day: Option<i64>, how_many: i64) -> Result<Option<StatusBlock>, StoreError> {

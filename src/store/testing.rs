@@ -10,6 +10,7 @@ use super::{OpenOptions, Store};
 #[derive(Clone)]
 pub(crate) struct TestStore {
     store: Store,
+    url: String,
     _folder: Arc<tempfile::TempDir>,
 }
 
@@ -21,8 +22,13 @@ impl TestStore {
             Some(url) => in_schema_of_its_own(&url).await,
             None => format!("sqlite://{}", folder.path().join("test.db").display()),
         };
-        let store = Store::open(&OpenOptions { url, max_connections: 8, migrate: true }).await.unwrap();
-        Self { store, _folder: Arc::new(folder) }
+        let store = connect(&url).await;
+        Self { store, url, _folder: Arc::new(folder) }
+    }
+
+    /// The same database once more, as a second process sees it.
+    pub(crate) async fn open_again(&self) -> Store {
+        connect(&self.url).await
     }
 }
 
@@ -32,6 +38,10 @@ impl Deref for TestStore {
     fn deref(&self) -> &Store {
         &self.store
     }
+}
+
+async fn connect(url: &str) -> Store {
+    Store::open(&OpenOptions { url: url.to_owned(), max_connections: 8, migrate: true }).await.unwrap()
 }
 
 /// Runs all of them side by side, on tasks of their own.
@@ -58,4 +68,31 @@ async fn in_schema_of_its_own(url: &str) -> String {
     connection.close().await.unwrap();
     let joint = if url.contains('?') { '&' } else { '?' };
     format!("{url}{joint}options=-csearch_path%3D{schema}")
+}
+
+impl TestStore {
+    /// Runs statements that no function of the store offers.
+    pub(crate) async fn run(&self, sql: &'static str) {
+        self.write(async move |tx| super::on!(tx, |db| sqlx::query(sql).execute(db).await.map(drop))).await.unwrap();
+    }
+
+    /// The first column of each row, a text.
+    pub(crate) async fn texts(&self, sql: &'static str) -> Vec<String> {
+        self.write(async move |tx| {
+            let rows: Vec<(String,)> = super::on!(tx, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+            Ok(rows.into_iter().map(|(text,)| text).collect())
+        })
+        .await
+        .unwrap()
+    }
+
+    /// The one number a query gives.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        self.write(async move |tx| {
+            let row: (i64,) = super::on!(tx, |db| sqlx::query_as(sql).fetch_one(db).await)?;
+            Ok(row.0)
+        })
+        .await
+        .unwrap()
+    }
 }

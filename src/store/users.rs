@@ -63,10 +63,8 @@ pub fn email_key(email: &str) -> String {
 /// # Errors
 /// If the database refuses.
 pub async fn find(db: &mut Db, id: &UserId) -> Result<Option<User>, StoreError> {
-    let row: Option<Row> = on!(db, |db| sqlx::query_as(select_users!("WHERE id = $1"))
-        .bind(id.as_str())
-        .fetch_optional(db)
-        .await)?;
+    let row: Option<Row> =
+        on!(db, |db| sqlx::query_as(select_users!("WHERE id = $1")).bind(id.as_str()).fetch_optional(db).await)?;
     row.map(User::try_from).transpose()
 }
 
@@ -75,10 +73,8 @@ pub async fn find(db: &mut Db, id: &UserId) -> Result<Option<User>, StoreError> 
 /// # Errors
 /// If the database refuses.
 pub async fn by_sub(db: &mut Db, sub: &Subject) -> Result<Option<User>, StoreError> {
-    let row: Option<Row> = on!(db, |db| sqlx::query_as(select_users!("WHERE sub = $1"))
-        .bind(sub.as_str())
-        .fetch_optional(db)
-        .await)?;
+    let row: Option<Row> =
+        on!(db, |db| sqlx::query_as(select_users!("WHERE sub = $1")).bind(sub.as_str()).fetch_optional(db).await)?;
     row.map(User::try_from).transpose()
 }
 
@@ -87,10 +83,8 @@ pub async fn by_sub(db: &mut Db, sub: &Subject) -> Result<Option<User>, StoreErr
 /// # Errors
 /// If the database refuses.
 pub async fn by_username_key(db: &mut Db, key: &str) -> Result<Option<User>, StoreError> {
-    let row: Option<Row> = on!(db, |db| sqlx::query_as(select_users!("WHERE username_key = $1"))
-        .bind(key)
-        .fetch_optional(db)
-        .await)?;
+    let row: Option<Row> =
+        on!(db, |db| sqlx::query_as(select_users!("WHERE username_key = $1")).bind(key).fetch_optional(db).await)?;
     row.map(User::try_from).transpose()
 }
 
@@ -99,10 +93,8 @@ pub async fn by_username_key(db: &mut Db, key: &str) -> Result<Option<User>, Sto
 /// # Errors
 /// If the database refuses.
 pub async fn by_email_key(db: &mut Db, key: &str) -> Result<Option<User>, StoreError> {
-    let row: Option<Row> = on!(db, |db| sqlx::query_as(select_users!("WHERE email_key = $1"))
-        .bind(key)
-        .fetch_optional(db)
-        .await)?;
+    let row: Option<Row> =
+        on!(db, |db| sqlx::query_as(select_users!("WHERE email_key = $1")).bind(key).fetch_optional(db).await)?;
     row.map(User::try_from).transpose()
 }
 
@@ -111,8 +103,7 @@ pub async fn by_email_key(db: &mut Db, key: &str) -> Result<Option<User>, StoreE
 /// # Errors
 /// If the database refuses.
 pub async fn list(db: &mut Db) -> Result<Vec<User>, StoreError> {
-    let rows: Vec<Row> =
-        on!(db, |db| sqlx::query_as(select_users!("ORDER BY username_key")).fetch_all(db).await)?;
+    let rows: Vec<Row> = on!(db, |db| sqlx::query_as(select_users!("ORDER BY username_key")).fetch_all(db).await)?;
     rows.into_iter().map(User::try_from).collect()
 }
 

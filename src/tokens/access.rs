@@ -137,7 +137,9 @@ impl AccessPointer {
         let moment = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_seconds);
         let audience = match claims.get("aud")? {
             Value::String(one) => vec![one.clone()],
-            Value::Array(several) => several.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            Value::Array(several) => {
+                several.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>()?
+            }
             _ => return None,
         };
         let read = Self {

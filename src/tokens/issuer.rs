@@ -156,7 +156,10 @@ impl TokenIssuer {
                 Delivery::Cookie => {
                     response.refresh_token_delivery = Some("cookie");
                     response.refresh_token_expires_in = Some(left);
-                    cookie = Some(RefreshCookie { value: refresh.token.expose(), max_age: refresh.persistent.then_some(left) });
+                    cookie = Some(RefreshCookie {
+                        value: refresh.token.expose(),
+                        max_age: refresh.persistent.then_some(left),
+                    });
                 }
             }
         }

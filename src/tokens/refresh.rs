@@ -70,7 +70,11 @@ pub struct Accepted<T> {
 ///
 /// # Errors
 /// `Err(())` if the token is not genuine but a root could not be opened: then it is our fault, not the token's.
-pub fn recognise(presented: &str, client: &Client, roots: &RefreshRoots) -> Result<Option<(RefreshToken, String)>, RootsMissing> {
+pub fn recognise(
+    presented: &str,
+    client: &Client,
+    roots: &RefreshRoots,
+) -> Result<Option<(RefreshToken, String)>, RootsMissing> {
     let Some(token) = RefreshToken::parse(presented) else { return Ok(None) };
     for (root_id, root) in roots.all() {
         if token.is_genuine(&token.family().key(root), &client.id) {
@@ -144,7 +148,10 @@ fn unfit(family: &RefreshFamily, standing: &Standing, from: &Presentation, keys:
     if !keys.is_genuine(standing) {
         return Some("the authorization is not valid");
     }
-    if family.ended_at.is_some() || family.expires_at.has_passed(from.now) || family.idle_expires_at.has_passed(from.now) {
+    if family.ended_at.is_some()
+        || family.expires_at.has_passed(from.now)
+        || family.idle_expires_at.has_passed(from.now)
+    {
         return Some("the refresh token has ended");
     }
     if from.delivery == Delivery::Cookie && !is_of_session(standing, from) {
@@ -206,9 +213,8 @@ async fn step<T, E>(
         Err(error) => return Ok(Some(Presented::Declined(error))),
     };
     // A token that does not rotate still shows that the family is in use.
-    let advance = advance.or_else(|| {
-        (from.token.generation() == generation).then(|| (family.rotated_at, family.retries.clone()))
-    });
+    let advance = advance
+        .or_else(|| (from.token.generation() == generation).then(|| (family.rotated_at, family.retries.clone())));
     if let Some((rotated_at, retries)) = advance {
         let to = Advance { generation, rotated_at, idle_expires_at, retries: &retries };
         if !refresh_families::advance(tx, &family.id, family.generation, &to).await? {

@@ -160,3 +160,7 @@ async fn record(
     }
     audit::record(tx, &Event { actor, action, subject, data }, now).await
 }
+
+#[cfg(test)]
+#[path = "revoke_tests.rs"]
+mod tests;

@@ -27,8 +27,7 @@ impl StatusIndices {
             if let Some(place) = self.take(day) {
                 return Ok(place);
             }
-            let block =
-                store.write(async move |tx| status_lists::allocate(tx, Some(day), BLOCK, now).await).await?;
+            let block = store.write(async move |tx| status_lists::allocate(tx, Some(day), BLOCK, now).await).await?;
             self.keep(day, (0..block.count).map(|at| StatusIndex { list: block.list, index: block.first + at }), now);
         }
     }

@@ -10,9 +10,25 @@ use crate::store::authorize_requests::{self, Parked};
 
 /// The parameters worth keeping. All others are ignored anyway.
 const KEPT: [&str; 19] = [
-    "client_id", "response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
-    "response_mode", "prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "ui_locales", "claims_locales",
-    "display", "claims", "resource",
+    "client_id",
+    "response_type",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "response_mode",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "id_token_hint",
+    "acr_values",
+    "ui_locales",
+    "claims_locales",
+    "display",
+    "claims",
+    "resource",
 ];
 
 /// Parks a request; the answer's token rides in the links of our pages.
@@ -27,7 +43,8 @@ pub async fn park(
     now: Timestamp,
 ) -> Result<OpaqueToken, OAuthError> {
     let token = OpaqueToken::mint(Kind::Request);
-    let kept = KEPT.iter().flat_map(|name| params.all(name).into_iter().map(|value| ((*name).to_owned(), value.to_owned())));
+    let kept =
+        KEPT.iter().flat_map(|name| params.all(name).into_iter().map(|value| ((*name).to_owned(), value.to_owned())));
     let parked = Parked {
         id: RequestId::new(token.id()),
         digest: token.digest(),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::person::{self, Narrowing};
 use super::Caller;
+use super::person::{self, Narrowing};
 use crate::domain::client::Delivery;
 use crate::domain::code::{AuthorizationCode, CodeState};
 use crate::domain::grant::EndReason;
@@ -207,7 +207,8 @@ pub(in crate::oauth) async fn open_family(
     let (_, idle) = provider.refresh_life(client);
     let roots = provider.roots.get();
     // A root that does not open is a fault of ours: it undoes the unit, so that the code can be presented again.
-    let (root_id, root) = roots.current().ok_or_else(|| StoreError::Unavailable("the refresh root does not open".into()))?;
+    let (root_id, root) =
+        roots.current().ok_or_else(|| StoreError::Unavailable("the refresh root does not open".into()))?;
     let family = RefreshFamily {
         id: FamilyId::fresh(),
         grant_id: grant.id.clone(),

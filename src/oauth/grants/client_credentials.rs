@@ -35,7 +35,8 @@ impl ClientCredentialsRequest {
         let scope = match params.get("scope") {
             None => allowed,
             Some(text) => {
-                let asked = ScopeSet::parse(text).map_err(|_| refused("scope is a list of words apart by single spaces"))?;
+                let asked =
+                    ScopeSet::parse(text).map_err(|_| refused("scope is a list of words apart by single spaces"))?;
                 if asked.iter().any(is_oidc_scope) {
                     return Err(refused("scopes about people do not go with client_credentials"));
                 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::person::{self, Narrowing};
 use super::Caller;
+use super::person::{self, Narrowing};
 use crate::domain::client::Delivery;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::secret::Secret;
@@ -65,8 +65,7 @@ impl RefreshTokenRequest {
             OAuthError::unavailable(missing)
         })?;
         // A forged token changes nothing, and costs no write.
-        let (token, root_id) =
-            recognised.ok_or_else(|| OAuthError::invalid_grant("the refresh token is unknown"))?;
+        let (token, root_id) = recognised.ok_or_else(|| OAuthError::invalid_grant("the refresh token is unknown"))?;
         let presentation = Presentation {
             token,
             root_id,
@@ -81,10 +80,8 @@ impl RefreshTokenRequest {
         };
         let narrowing = self.narrowing;
         let inside = provider.clone();
-        let outcome = provider
-            .store
-            .write(async move |tx| use_token(tx, &presentation, &narrowing, &inside).await)
-            .await?;
+        let outcome =
+            provider.store.write(async move |tx| use_token(tx, &presentation, &narrowing, &inside).await).await?;
         match outcome {
             Outcome::Granted(granted) => Ok(*granted),
             Outcome::Refused(error) => Err(error),

@@ -1,0 +1,12 @@
+consent-page-title = Allow { $app }?
+consent-title = Allow { $app } to use your account?
+consent-asks-more = You allowed less before. This app now asks for more.
+consent-sees = It will see
+consent-may = It will be able to
+consent-nothing = It will learn nothing about you except that you have signed in.
+consent-returns-website = Afterwards you go on to { $host }
+consent-returns-loopback = Afterwards you go back to a program on this computer. We cannot check which one it is: go on only if you started the sign-in yourself.
+consent-returns-scheme = Afterwards a program on this device opens, by the name { $scheme }. We cannot check which one it is: go on only if you started the sign-in yourself.
+consent-take-back = You can take this back at any time in your account, under Connected apps.
+consent-accept = Allow
+consent-deny = Don’t allow

@@ -1,0 +1,35 @@
+error-code = Error code
+error-request-id = Request number
+error-hint = For the app’s developers
+
+error-todo-tell-app = Go back and try again. If it happens once more, tell the people who run the app and give them the request number below.
+error-todo-wait = Wait a minute, then try again.
+
+error-unknown-app = This app is not known here
+error-unknown-app-what = The app you came from is not registered with us, or no longer. This is not your fault: the app is set up wrongly.
+error-return-address = We stopped for your safety
+error-return-address-what = The app asked us to send you to an address that is not one of its own. This is not your fault: either the app is set up wrongly, or somebody tried to misuse its name.
+error-app-request = The app’s request was not understood
+error-app-request-what = The app sent us a request that breaks the rules of sign-in. This is not your fault.
+error-logout-request = The app’s sign-out request was not understood
+error-logout-request-what = The app asked to sign you out in a way we cannot check. You may still be signed in here. This is not your fault.
+error-logout-request-todo = You can sign out in your account instead.
+error-expired = This sign-in took too long
+error-expired-what = For your safety a sign-in can be finished only for a while after it began. You did nothing wrong, and nothing is lost.
+error-expired-todo = Go back and start again.
+error-foreign-form = We could not check this form
+error-foreign-form-what = It may have been open for too long, or your browser did not send our cookie, or another site tried to send it for you. Nothing was changed.
+error-foreign-form-todo = Allow cookies for this site, then open the page again.
+error-not-found = There is nothing here
+error-not-found-what = The address may be mistyped, or the page has moved.
+error-not-found-todo = Check the address, or start from your account.
+error-forbidden = You may not see this page
+error-forbidden-what = Your account does not have the right to open it.
+error-forbidden-todo = If you think it should, ask the people who run this service and give them the request number below.
+error-too-many = Too many requests
+error-too-many-what = More requests came from your network than we can answer. It may not have been you: many people can share one network.
+error-unavailable = We are very busy
+error-unavailable-what = We could not answer this time. This is our fault, not yours, and nothing was changed.
+error-broken = Something went wrong on our side
+error-broken-what = This is our fault, not yours. It has been noted.
+error-broken-todo = Try again. If it happens once more, tell the people who run this service and give them the request number below.

@@ -1,0 +1,118 @@
+//! `frontdesk keys`: the keys that sign tokens. Nothing here needs the master key.
+
+use serde::Serialize;
+
+use super::output::{Format, data, say, table};
+use super::{Context, Failure};
+use crate::keys::record::KeyRecord;
+use crate::keys::ring::jwks;
+use crate::keys::state::KeyState;
+use crate::store::signing_keys;
+
+/// What to do with the keys.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List all keys with their states and times
+    List(Format),
+    /// Print the key set as the server publishes it
+    ExportJwks,
+}
+
+pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
+    let store = context.store().await?;
+    let rows = signing_keys::list(&mut store.read().await?).await?;
+    store.close().await;
+    let mut records = Vec::new();
+    for row in &rows {
+        match KeyRecord::read(row) {
+            Ok(record) => records.push(record),
+            Err(error) => say(format!("warning: key {:?} is left out: {error}", row.kid)),
+        }
+    }
+    match command {
+        Command::List(format) => {
+            let listed: Vec<Listed<'_>> = records.iter().map(Listed::from).collect();
+            format.print(&listed, || as_table(&records))
+        }
+        Command::ExportJwks => data(String::from_utf8_lossy(&jwks(records.iter()).bytes)),
+    }
+}
+
+/// A key as `keys list --json` shows it. Times are RFC 3339 in UTC.
+#[derive(Serialize)]
+struct Listed<'r> {
+    kid: &'r str,
+    alg: &'static str,
+    state: KeyState,
+    created_at: String,
+    published_at: String,
+    activate_at: String,
+    retire_at: Option<String>,
+    /// Client ids of apps that were not yet seen to have the key.
+    waiting_for: [&'static str; 0],
+}
+
+impl<'r> From<&'r KeyRecord> for Listed<'r> {
+    fn from(record: &'r KeyRecord) -> Self {
+        Self {
+            kid: record.kid().as_str(),
+            alg: record.alg().as_str(),
+            state: record.state,
+            created_at: record.created_at.to_string(),
+            published_at: record.published_at.to_string(),
+            activate_at: record.activate_at.to_string(),
+            retire_at: record.retire_at.map(|at| at.to_string()),
+            waiting_for: [],
+        }
+    }
+}
+
+fn as_table(records: &[KeyRecord]) -> String {
+    let rows: Vec<[String; 5]> = records
+        .iter()
+        .map(|record| {
+            let retire_at = record.retire_at.map(|at| at.to_string()).unwrap_or_default();
+            [
+                record.kid().to_string(),
+                record.alg().to_string(),
+                record.state.to_string(),
+                record.activate_at.to_string(),
+                retire_at,
+            ]
+        })
+        .collect();
+    table(["kid", "alg", "state", "signs from", "published until"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::alg::Alg;
+    use crate::domain::time::Timestamp;
+    use crate::keys::pair;
+
+    #[test]
+    fn a_listed_key_has_the_members_of_the_contract() {
+        let at = Timestamp::from_seconds;
+        let record = KeyRecord {
+            public: pair::make(Alg::ES256, 2048).unwrap().public,
+            state: KeyState::Retiring,
+            created_at: at(1),
+            published_at: at(2),
+            activate_at: at(3),
+            retire_at: Some(at(4)),
+        };
+        assert_eq!(
+            serde_json::to_value(Listed::from(&record)).unwrap(),
+            json!({
+                "kid": record.kid(), "alg": "ES256", "state": "retiring", "waiting_for": [],
+                "created_at": "1970-01-01T00:00:01Z", "published_at": "1970-01-01T00:00:02Z",
+                "activate_at": "1970-01-01T00:00:03Z", "retire_at": "1970-01-01T00:00:04Z"
+            })
+        );
+        let text = as_table(&[record]);
+        assert!(text.contains("retiring  1970-01-01T00:00:03Z  1970-01-01T00:00:04Z"), "{text}");
+    }
+}

@@ -1,0 +1,146 @@
+//! What every handler has at hand: the house, the names of the cookies, the look of the pages, the prepared documents.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use axum::http::HeaderValue;
+
+use super::cookies::Cookies;
+use super::csrf::Csrf;
+use super::pages::brand::Brand;
+use super::prepared::Prepared;
+use crate::app::App;
+use crate::config::Config;
+use crate::keys::ring::KeyRing;
+use crate::oauth::discovery;
+use crate::oauth::provider::Provider;
+use crate::store::directory::Snapshot;
+
+/// The state of the router.
+#[derive(Debug, Clone)]
+pub struct Doors(Arc<House>);
+
+#[derive(Debug)]
+struct House {
+    app: Arc<App>,
+    cookies: Cookies,
+    csrf: Csrf,
+    brand: Arc<Brand>,
+    logo: Option<Prepared>,
+    jwks: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
+    discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
+}
+
+impl Doors {
+    /// Opens the doors of a house.
+    #[must_use]
+    pub fn new(app: Arc<App>, cookies: Cookies) -> Self {
+        let (brand, logo) = look(app.config());
+        Self(Arc::new(House {
+            csrf: Csrf::new(app.csrf_key.clone()),
+            app,
+            cookies,
+            brand: Arc::new(brand),
+            logo,
+            jwks: ArcSwapOption::empty(),
+            discovery: ArcSwapOption::empty(),
+        }))
+    }
+
+    /// The house.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.0.app
+    }
+
+    /// What the protocol's decisions are made with.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<Provider> {
+        &self.0.app.provider
+    }
+
+    /// The cookies under the names of the mode.
+    #[must_use]
+    pub fn cookies(&self) -> Cookies {
+        self.0.cookies
+    }
+
+    /// The values of hidden fields.
+    #[must_use]
+    pub fn csrf(&self) -> &Csrf {
+        &self.0.csrf
+    }
+
+    /// The operator's look.
+    #[must_use]
+    pub fn brand(&self) -> Arc<Brand> {
+        self.0.brand.clone()
+    }
+
+    /// The operator's logo, if there is one.
+    #[must_use]
+    pub fn logo(&self) -> Option<&Prepared> {
+        self.0.logo.as_ref()
+    }
+
+    /// The key set as ready bytes. Made anew when the ring was read anew.
+    #[must_use]
+    pub fn jwks(&self) -> Arc<(Arc<KeyRing>, Prepared)> {
+        let ring = self.provider().keys.ring();
+        if let Some(ready) = self.0.jwks.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &ring)) {
+            return ready;
+        }
+        let max_age = self.app().config().keys.jwks_max_age.as_secs();
+        let document = Prepared::json(ring.jwks().bytes.to_vec(), max_age);
+        let ready = Arc::new((ring, document));
+        self.0.jwks.store(Some(ready.clone()));
+        ready
+    }
+
+    /// The metadata document as ready bytes. Made anew when the directory was read anew.
+    #[must_use]
+    pub fn discovery(&self) -> Arc<(Arc<Snapshot>, Prepared)> {
+        let snapshot = self.provider().directory.snapshot();
+        if let Some(ready) = self.0.discovery.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &snapshot)) {
+            return ready;
+        }
+        let body = discovery::document(self.app().config(), snapshot.resources().iter()).to_string();
+        let document = Prepared::json(body.into_bytes(), DISCOVERY_MAX_AGE);
+        let ready = Arc::new((snapshot, document));
+        self.0.discovery.store(Some(ready.clone()));
+        ready
+    }
+}
+
+/// Seconds.
+const DISCOVERY_MAX_AGE: u64 = 300;
+
+const LOGO: &str = "/static/logo";
+
+/// The look that the settings ask for. A logo that cannot be read is left out, and said.
+fn look(config: &Config) -> (Brand, Option<Prepared>) {
+    let mut brand = Brand::plain(config.server.issuer.host().to_owned());
+    brand.name.clone_from(&config.pages.name);
+    brand.accent = config.pages.accent.to_string().parse().ok();
+    let logo = config.pages.logo_file.as_ref().and_then(|file| {
+        let content_type = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("svg") => "image/svg+xml",
+            Some("png") => "image/png",
+            Some("jpg" | "jpeg") => "image/jpeg",
+            Some("webp") => "image/webp",
+            _ => {
+                tracing::warn!(file = %file.display(), "pages.logo_file is none of svg, png, jpg, webp and is left out");
+                return None;
+            }
+        };
+        match std::fs::read(file) {
+            Ok(bytes) => Some(Prepared::new(bytes, content_type, HeaderValue::from_static("public, max-age=3600"))),
+            Err(error) => {
+                tracing::warn!(file = %file.display(), %error, "pages.logo_file cannot be read and is left out");
+                None
+            }
+        }
+    });
+    brand.logo = logo.as_ref().map(|_| LOGO.to_owned());
+    (brand, logo)
+}

@@ -1,0 +1,212 @@
+use super::*;
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::routing::{get, post};
+use tower::ServiceExt as _;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::Issuer;
+use crate::http::extract::form::StrictForm;
+use crate::http::reply::json::Refusal;
+use crate::oauth::error::OAuthError;
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.server.issuer = Issuer::parse("https://id.example.com").unwrap();
+    config.limits.body_bytes = 64;
+    config
+}
+
+async fn panicking() -> &'static str {
+    panic!("deliberate")
+}
+
+fn router(config: &Config) -> Router {
+    Router::new()
+        .route("/page/{name}", get(|| async { "page" }))
+        .route("/panic", get(panicking))
+        .route("/never", get(std::future::pending::<()>))
+        .route("/who", get(|id: RequestId, address: ClientAddress| async move { format!("{id} {address}") }))
+        .route("/oauth2/token", post(|StrictForm(_)| async { "ok" }))
+        .route("/.well-known/jwks.json", get(|| async { "{}" }))
+        .route(
+            "/refused",
+            get(|| async {
+                tracing::info!("deeper down");
+                Refusal::from(OAuthError::invalid_grant("the code has expired"))
+            }),
+        )
+        .fallback(not_found)
+        .layer(Front::new(config))
+}
+
+async fn send(config: &Config, request: Request) -> Response {
+    router(config).oneshot(request).await.unwrap()
+}
+
+fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path)
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(to_bytes(response.into_body(), 1 << 16).await.unwrap().to_vec()).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+/// The answer, and what was logged at `level` and above on the way.
+async fn logged(level: tracing::Level, request: Request) -> (Response, String) {
+    let lines = Lines::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(lines.clone()).with_ansi(false).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let response = send(&config(), request).await;
+    drop(guard);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    (response, text)
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_of_ours_and_the_headers() {
+    for path in ["/page/a", "/nowhere", "/refused"] {
+        let request = request("GET", path).header("request-id", "mine").body(Body::empty()).unwrap();
+        let response = send(&config(), request).await;
+        let id = response.headers()["request-id"].to_str().unwrap();
+        assert_eq!(id.len(), 22, "{path}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000; includeSubDomains");
+    }
+    let development = Config::default();
+    let response = send(&development, request("GET", "/page/a").body(Body::empty()).unwrap()).await;
+    assert!(!response.headers().contains_key("strict-transport-security"));
+    let mut without = config();
+    without.server.hsts = false;
+    let response = send(&without, request("GET", "/page/a").body(Body::empty()).unwrap()).await;
+    assert!(!response.headers().contains_key("strict-transport-security"));
+}
+
+#[tokio::test]
+async fn handlers_know_id_and_address() {
+    let mut config = config();
+    config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let response =
+        send(&config, request("GET", "/who").header("x-forwarded-for", "203.0.113.9").body(Body::empty()).unwrap())
+            .await;
+    let id = response.headers()["request-id"].to_str().unwrap().to_owned();
+    assert_eq!(text(response).await, format!("{id} 203.0.113.9"));
+}
+
+#[tokio::test]
+async fn a_panic_is_500_with_the_id_and_nothing_more() {
+    let (response, log) = logged(tracing::Level::INFO, request("GET", "/panic").body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let id = response.headers()["request-id"].to_str().unwrap().to_owned();
+    let body = text(response).await;
+    assert!(body.contains(&id) && !body.contains("deliberate"), "{body}");
+    assert!(log.contains("deliberate") && log.contains(&id), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let response = send(&config(), request("GET", "/never").body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(response.headers().contains_key("request-id"));
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_told_without_detail() {
+    let response = send(&config(), request("GET", "/nowhere").body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(text(response).await, "");
+    let response = send(&config(), request("DELETE", "/oauth2/token").body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()["allow"], "POST");
+}
+
+#[tokio::test]
+async fn large_bodies_are_refused_declared_or_not() {
+    let form = || request("POST", "/oauth2/token").header("content-type", "application/x-www-form-urlencoded");
+    let response = send(&config(), form().header("content-length", "65").body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(response.headers()["connection"], "close");
+    let response = send(&config(), form().body(Body::from("a".repeat(65))).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let response = send(&config(), form().body(Body::from("a".repeat(64))).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_ambiguous_host_is_refused() {
+    let peer = ConnectInfo(SocketAddr::from(([203, 0, 113, 9], 1)));
+    for (hosts, status) in [(0, 400), (1, 200), (2, 400)] {
+        let mut request = request("GET", "/page/a").extension(peer).body(Body::empty()).unwrap();
+        for _ in 0..hosts {
+            request.headers_mut().append(HOST, HeaderValue::from_static("id.example.com"));
+        }
+        assert_eq!(send(&config(), request).await.status().as_u16(), status, "{hosts}");
+    }
+}
+
+#[tokio::test]
+async fn one_line_tells_the_route_and_no_secret() {
+    let request = request("GET", "/page/secret-path?code=secret-query")
+        .header("cookie", "a=secret-cookie")
+        .header("authorization", "Bearer secret-token")
+        .body(Body::empty())
+        .unwrap();
+    let (response, log) = logged(tracing::Level::TRACE, request).await;
+    let id = response.headers()["request-id"].to_str().unwrap();
+    assert!(log.contains(id) && log.contains("/page/{name}") && log.contains("status=200"), "{log}");
+    assert!(!log.contains("secret"), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn documents_and_calls_are_quiet_until_they_fail() {
+    let empty = Body::empty;
+    let quiet = request("GET", "/.well-known/jwks.json").body(empty()).unwrap();
+    assert_eq!(logged(tracing::Level::INFO, quiet).await.1, "");
+    let heard = request("GET", "/.well-known/jwks.json").body(empty()).unwrap();
+    assert!(logged(tracing::Level::DEBUG, heard).await.1.contains("jwks.json"));
+    let form = "application/x-www-form-urlencoded";
+    let good = request("POST", "/oauth2/token").header("content-type", form).body(Body::from("a=1")).unwrap();
+    assert_eq!(logged(tracing::Level::INFO, good).await.1, "");
+    let bad = request("POST", "/oauth2/token").body(empty()).unwrap();
+    let (_, log) = logged(tracing::Level::INFO, bad).await;
+    assert!(log.contains("error=\"invalid_request\"") && log.contains("content type"), "{log}");
+}
+
+#[tokio::test]
+async fn events_below_carry_the_id_and_refusals_their_code() {
+    let (response, log) = logged(tracing::Level::INFO, request("GET", "/refused").body(Body::empty()).unwrap()).await;
+    let id = response.headers()["request-id"].to_str().unwrap();
+    let deeper = log.lines().find(|line| line.contains("deeper down")).unwrap();
+    assert!(deeper.contains(id), "{deeper}");
+    let line = log.lines().find(|line| line.contains("invalid_grant")).unwrap();
+    assert!(line.contains("the code has expired") && line.contains("status=400"), "{line}");
+}

@@ -1,0 +1,128 @@
+//! `/logout`: the confirmation, the sign-out itself and the page after it.
+
+use axum::response::Response;
+use url::Url;
+
+use crate::domain::session::Session;
+use crate::http::pages::logout::LogoutView;
+use crate::http::pages::signed_out::SignedOutView;
+use crate::http::reply::page::PageReply;
+use crate::http::reply::redirect::SeeOther;
+use crate::http::submission::Submission;
+use crate::http::transaction;
+use crate::http::visit::Visitor;
+use crate::oauth::end_session::{self, EndSessionRequest};
+use crate::oauth::params::Params;
+
+/// Asks for confirmation without any app.
+pub async fn show(visitor: Visitor) -> Response {
+    let params = Params::default();
+    match EndSessionRequest::check(&params, visitor.doors.provider(), visitor.now).await {
+        Ok(request) if visitor.signed_in.is_some() => confirm(visitor, &request, &params).await,
+        Ok(request) => signed_out(visitor, &request),
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+/// Asks for confirmation. What the app asked rides along and is checked again when the form comes.
+pub async fn confirm(mut visitor: Visitor, request: &EndSessionRequest, params: &Params) -> Response {
+    let csrf = match visitor.csrf().await {
+        Ok(csrf) => csrf,
+        Err(error) => return visitor.fault(&error),
+    };
+    let txn = Some(params.encoded()).filter(|encoded| !encoded.is_empty());
+    let view = LogoutView {
+        t: visitor.language,
+        brand: visitor.brand(),
+        action: "/logout".to_owned(),
+        csrf,
+        txn,
+        person: visitor.person(),
+        app: request.client.as_ref().map(|client| transaction::app_shown(client, request.back_to.as_ref())),
+        stay: "/account".to_owned(),
+    };
+    let mut reply = PageReply::new(&view);
+    if let (Some(client), Some(uri)) = (&request.client, &request.back_to) {
+        reply = reply.with_form_action(transaction::form_action(client, uri));
+    }
+    visitor.answer(reply)
+}
+
+/// Takes the form.
+pub async fn submit(Submission { visitor, params }: Submission) -> Response {
+    let asked = Params::parse(params.get("txn").unwrap_or_default().as_bytes());
+    let request = match EndSessionRequest::check(&asked, visitor.doors.provider(), visitor.now).await {
+        Ok(request) => request,
+        Err(error) => return visitor.fault(&error),
+    };
+    match visitor.signed_in.as_ref().map(|(session, _)| session.clone()) {
+        Some(session) => match request.location() {
+            Some(location) => end(visitor, &session, Some(location)).await,
+            None => end_here(visitor, &session, &request).await,
+        },
+        None => signed_out(visitor, &request),
+    }
+}
+
+/// Ends the session and goes where the app asked, or to our own page.
+pub async fn end(mut visitor: Visitor, session: &Session, location: Option<String>) -> Response {
+    if let Err(reply) = finish(&mut visitor, session).await {
+        return visitor.answer(*reply);
+    }
+    match location {
+        Some(location) => visitor.answer(SeeOther::to_client(location)),
+        None => render(visitor, None),
+    }
+}
+
+async fn end_here(mut visitor: Visitor, session: &Session, request: &EndSessionRequest) -> Response {
+    match finish(&mut visitor, session).await {
+        Ok(()) => signed_out(visitor, request),
+        Err(reply) => visitor.answer(*reply),
+    }
+}
+
+async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Response>> {
+    let (id, now) = (session.id.clone(), visitor.now);
+    let actor = format!("user:{}", session.user_id);
+    let store = visitor.doors.app().store.clone();
+    let ended = store.write(async move |tx| end_session::end_session(tx, &id, &actor, now).await).await;
+    match ended {
+        Ok(clients) => {
+            for client in &clients {
+                let cookie = visitor.doors.cookies().clear_refresh(client);
+                visitor.set_cookie(cookie);
+            }
+            let cookie = visitor.doors.cookies().clear_session();
+            visitor.set_cookie(cookie);
+            visitor.signed_in = None;
+            Ok(())
+        }
+        Err(error) => {
+            use axum::response::IntoResponse as _;
+            let page = crate::http::trouble::fault(
+                &error.into(),
+                visitor.language,
+                visitor.brand(),
+                visitor.request_id.clone(),
+            );
+            Err(Box::new(page.into_response()))
+        }
+    }
+}
+
+/// Shows that nobody is signed in.
+pub fn signed_out(visitor: Visitor, request: &EndSessionRequest) -> Response {
+    let back = request.client.as_ref().and_then(|client| {
+        let href = client.settings.client_uri.clone()?;
+        let proper = Url::parse(&href).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        proper.then(|| (transaction::app_shown(client, None), href))
+    });
+    render(visitor, back)
+}
+
+fn render(visitor: Visitor, back: Option<(crate::http::pages::AppShown, String)>) -> Response {
+    let view = SignedOutView { t: visitor.language, brand: visitor.brand(), back, sign_in: "/login".to_owned() };
+    let reply = PageReply::new(&view);
+    visitor.answer(reply)
+}

@@ -1,0 +1,57 @@
+//! `/oauth2/browser/logout`: sign-out of a browser app in cookie mode.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{refuse, token};
+use crate::http::browser_guard::{self, Body, BrowserRequest};
+use crate::http::cors::{self, AllowedOrigin};
+use crate::http::doors::Doors;
+use crate::http::extract::form::StrictForm;
+use crate::oauth::browser_logout::{self, Cleared, Extent};
+use crate::oauth::error::OAuthError;
+
+/// A sign-out request.
+pub async fn post(
+    State(doors): State<Doors>,
+    method: Method,
+    headers: HeaderMap,
+    StrictForm(params): StrictForm,
+) -> Response {
+    let now = doors.app().clock.now();
+    let id = params.get("client_id").unwrap_or_default();
+    let client = match doors.provider().client(id, now).await {
+        Ok(Some(client)) => client,
+        Ok(None) => return refuse(OAuthError::invalid_client(), false),
+        Err(error) => return refuse(error, false),
+    };
+    let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
+    let guarded = match browser_guard::check(request, &client) {
+        Ok(guarded) => guarded,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let extent = match params.get("scope") {
+        Some("session") => Extent::Session,
+        _ => Extent::App,
+    };
+    let cookies = token::cookies(&doors, &guarded, &headers);
+    let reply = match browser_logout::sign_out(&client, &cookies, extent, doors.provider(), now).await {
+        Ok(cleared) => clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
+        Err(error) => refuse(error, false),
+    };
+    cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
+}
+
+/// Takes away the cookies of what ended.
+pub(super) fn clear(doors: &Doors, cleared: &Cleared, mut reply: Response) -> Response {
+    let headers = reply.headers_mut();
+    for client in &cleared.refresh_of {
+        headers.append(header::SET_COOKIE, doors.cookies().clear_refresh(client));
+    }
+    if cleared.session {
+        headers.append(header::SET_COOKIE, doors.cookies().clear_session());
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}

@@ -1,0 +1,48 @@
+//! `/oauth2/logout` (OIDC RP-Initiated Logout 1.0).
+
+use axum::extract::RawQuery;
+use axum::response::Response;
+
+use crate::http::extract::form::StrictForm;
+use crate::http::language::Language;
+use crate::http::pages::error::Trouble;
+use crate::http::people::sign_out;
+use crate::http::reply::redirect::SeeOther;
+use crate::http::trouble;
+use crate::http::visit::Visitor;
+use crate::oauth::end_session::{Decision, EndSessionRequest};
+use crate::oauth::params::Params;
+
+/// A request in the query.
+pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    answer(visitor, Params::parse(query.unwrap_or_default().as_bytes())).await
+}
+
+/// A request in a form; it may come from another site.
+pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
+    answer(visitor, params).await
+}
+
+async fn answer(mut visitor: Visitor, params: Params) -> Response {
+    if let Some(wanted) = params.get("ui_locales") {
+        visitor.language = Language::negotiate(Some(wanted), None);
+    }
+    let request = match EndSessionRequest::check(&params, visitor.doors.provider(), visitor.now).await {
+        Ok(request) => request,
+        Err(error) if error.cause().is_some() => return visitor.fault(&error),
+        Err(error) => {
+            let page = trouble::page(&visitor, Trouble::LogoutRequest, error.code().as_str(), Some(error.hint()));
+            return visitor.answer(page);
+        }
+    };
+    let session = visitor.signed_in.as_ref().map(|(session, _)| session.clone());
+    match (request.decide(session.as_ref(), visitor.doors.provider()), session) {
+        (Decision::EndNow, Some(session)) => sign_out::end(visitor, &session, request.location()).await,
+        (Decision::Confirm, _) => sign_out::confirm(visitor, &request, &params).await,
+        (Decision::GoBack, _) if request.location().is_some() => {
+            let location = request.location().unwrap_or_default();
+            visitor.answer(SeeOther::to_client(location))
+        }
+        _ => sign_out::signed_out(visitor, &request),
+    }
+}

@@ -1,0 +1,76 @@
+//! Every route of the house on one screen.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+
+use super::doors::Doors;
+use super::layers::{Front, not_found};
+use super::people::{account, choose_account, consent, home, login, setup, sign_out};
+use super::protocol::{
+    authorize, browser_logout, direct, documents, end_session, introspect, preflight, revoke, token, userinfo,
+};
+use super::{assets, health};
+
+/// The house, ready to be listened for.
+pub fn router(doors: Doors) -> Router {
+    let front = Front::new(doors.app().config());
+    Router::new()
+        // relying apps: metadata
+        .route("/.well-known/openid-configuration", get(documents::discovery).options(preflight::public))
+        .route("/.well-known/oauth-authorization-server", get(documents::discovery).options(preflight::public))
+        .route("/.well-known/jwks.json", get(documents::jwks).options(preflight::public))
+        // relying apps: protocol
+        .route("/oauth2/authorize", get(authorize::get).post(authorize::post))
+        .route("/oauth2/authorize/i/{txn}", get(authorize::resume))
+        .route("/oauth2/token", post(token::post).options(preflight::token))
+        .route("/oauth2/revoke", post(revoke::post).options(preflight::revoke))
+        .route("/oauth2/introspect", post(introspect::post))
+        .route("/oauth2/userinfo", get(userinfo::any).post(userinfo::any).options(preflight::userinfo))
+        .route("/oauth2/logout", get(end_session::get).post(end_session::post))
+        .route("/oauth2/browser/logout", post(browser_logout::post).options(preflight::cookie_mode))
+        // first-party JSON flow
+        .route("/auth/login", post(direct::login).options(preflight::cookie_mode))
+        .route("/auth/refresh", post(direct::refresh).options(preflight::cookie_mode))
+        .route("/auth/logout", post(direct::sign_out).options(preflight::cookie_mode))
+        // people
+        .route("/", get(home::show))
+        .route("/login", get(login::show).post(login::submit))
+        .route("/login/again", get(login::show_again).post(login::submit_again))
+        .route("/login/other", get(login::show_other).post(login::submit_other))
+        .route("/login/choose", get(choose_account::show).post(choose_account::submit))
+        .route("/consent", get(consent::show).post(consent::submit))
+        .route("/logout", get(sign_out::show).post(sign_out::submit))
+        .route("/setup/{token}", get(setup::show).post(setup::submit))
+        .route("/account", get(account::overview))
+        .route("/account/password", get(account::password).post(account::change_password))
+        .route("/account/sessions", get(account::sessions))
+        .route("/account/sessions/end", post(account::end_session))
+        .route("/account/sessions/end-others", post(account::end_other_sessions))
+        .route("/account/apps", get(account::apps))
+        .route("/account/apps/{client}/withdraw", get(account::confirm_withdraw))
+        .route("/account/apps/withdraw", post(account::withdraw))
+        // files and health
+        .route("/static/brand.css", get(brand))
+        .route("/static/logo", get(logo))
+        .route("/static/{*path}", get(assets::serve).options(preflight::public))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(ready))
+        .fallback(not_found)
+        .layer(front)
+        .with_state(doors)
+}
+
+async fn brand(State(doors): State<Doors>) -> Response {
+    assets::brand_stylesheet(&doors.brand())
+}
+
+async fn logo(State(doors): State<Doors>, headers: HeaderMap) -> Response {
+    doors.logo().map_or_else(|| StatusCode::NOT_FOUND.into_response(), |logo| logo.answer(&headers))
+}
+
+async fn ready(State(doors): State<Doors>) -> Response {
+    health::readiness(&doors.app().unready())
+}

@@ -1,0 +1,132 @@
+//! Certificate and key of the own TLS listener, read again when the files change.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_util::sync::CancellationToken;
+
+use crate::crypto::digest;
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The files, and what was read from them.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    files: Files,
+    seen: [u8; 32],
+    config: RustlsConfig,
+}
+
+#[derive(Debug, Clone)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// Certificate or key cannot be used.
+#[derive(Debug)]
+pub struct CertificateError {
+    file: PathBuf,
+    what: String,
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.what)
+    }
+}
+
+impl std::error::Error for CertificateError {}
+
+impl Certificate {
+    /// Reads both files.
+    pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
+        let (seen, config) = files.read().and_then(|bytes| Ok((bytes.digest(), files.config(&bytes)?)))?;
+        Ok(Self { files, seen, config: RustlsConfig::from_config(Arc::new(config)) })
+    }
+
+    /// What the listener uses; it changes when the files do.
+    pub(super) fn config(&self) -> RustlsConfig {
+        self.config.clone()
+    }
+
+    /// Looks at the files until `stop`. What cannot be used is told once, and the former certificate stays.
+    pub(super) async fn watch(mut self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+            let files = self.files.clone();
+            // Small files, but the disk may be far away.
+            match tokio::task::spawn_blocking(move || files.read()).await {
+                Ok(Ok(bytes)) => self.take(&bytes),
+                Ok(Err(error)) => self.complain(digest::sha256(error.to_string().as_bytes()), &error),
+                Err(error) => tracing::error!(%error, "the certificate could not be looked at"),
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &Bytes) {
+        let digest = bytes.digest();
+        if digest == self.seen {
+            return;
+        }
+        match self.files.config(bytes) {
+            Ok(config) => {
+                self.seen = digest;
+                self.config.reload_from_config(Arc::new(config));
+                tracing::info!(file = %self.files.certificate.display(), "a new certificate is in use");
+            }
+            Err(error) => self.complain(digest, &error),
+        }
+    }
+
+    fn complain(&mut self, digest: [u8; 32], error: &CertificateError) {
+        if digest != self.seen {
+            self.seen = digest;
+            tracing::error!(alarm = "certificate", %error, "the new certificate cannot be used, the former one stays");
+        }
+    }
+}
+
+struct Bytes {
+    certificate: Vec<u8>,
+    key: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl Bytes {
+    fn digest(&self) -> [u8; 32] {
+        digest::sha256(&[digest::sha256(&self.certificate), digest::sha256(&self.key)].concat())
+    }
+}
+
+impl Files {
+    fn read(&self) -> Result<Bytes, CertificateError> {
+        let read = |file: &Path| {
+            std::fs::read(file).map_err(|error| CertificateError { file: file.to_owned(), what: error.to_string() })
+        };
+        Ok(Bytes { certificate: read(&self.certificate)?, key: read(&self.key)?.into() })
+    }
+
+    fn config(&self, bytes: &Bytes) -> Result<ServerConfig, CertificateError> {
+        let error = |file: &Path, what: String| CertificateError { file: file.to_owned(), what };
+        let chain = CertificateDer::pem_slice_iter(&bytes.certificate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|cause| error(&self.certificate, format!("is not a PEM certificate: {cause}")))?;
+        // The parser's own error may quote the file.
+        let key = PrivateKeyDer::from_pem_slice(&bytes.key)
+            .map_err(|_| error(&self.key, "holds no private key in PEM form".to_owned()))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|cause| error(&self.certificate, format!("does not fit its key: {cause}")))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}

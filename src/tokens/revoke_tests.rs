@@ -1,0 +1,112 @@
+use super::*;
+use crate::store::testing::TestStore;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// Two people (u1, u2), u1 with two sessions (s1, s2), u2 with s3; two clients (c1, c2). Grants by their names: g1 (s1, c1)
+/// and g2 (s2, c2) linked, g3 (s1, c2) outliving, g4 (s3, c1) linked. Each has a family.
+async fn house() -> TestStore {
+    let store = TestStore::open().await;
+    store.run("INSERT INTO users (id, sub, username, username_key, email_verified, claims, roles, created_at, updated_at, not_before) \
+        VALUES ('u1', 'u1', 'u1', 'u1', FALSE, '{}', '', 0, 0, 0), ('u2', 'u2', 'u2', 'u2', FALSE, '{}', '', 0, 0, 0)").await;
+    store.run("INSERT INTO sessions (id, cookie_digest, user_id, browser_id, created_at, auth_time, acr, amr, last_seen_at, \
+        idle_expires_at, expires_at, persistent, direct, device, address) VALUES \
+        ('s1', '', 'u1', 'b1', 0, 0, '', '', 0, 0, 0, FALSE, FALSE, '', ''), \
+        ('s2', '', 'u1', 'b2', 0, 0, '', '', 0, 0, 0, FALSE, FALSE, '', ''), \
+        ('s3', '', 'u2', 'b3', 0, 0, '', '', 0, 0, 0, FALSE, FALSE, '', '')").await;
+    store.run("INSERT INTO clients (client_id, cookie_tag, settings, status_list, status_index, created_at, updated_at, not_before) \
+        VALUES ('c1', 'c1', '{}', 0, 1, 0, 0, 0), ('c2', 'c2', '{}', 0, 2, 0, 0, 0)").await;
+    store
+        .run(
+            "INSERT INTO consents (user_id, client_id, scope, claims, granted_at) VALUES \
+        ('u1', 'c1', '', '', 0), ('u1', 'c2', '', '', 0), ('u2', 'c1', '', '', 0)",
+        )
+        .await;
+    store.run("INSERT INTO grants (id, user_id, client_id, session_id, sid, session_linked, scope, resources, claims, auth_time, \
+        acr, amr, delivery, status_list, status_index, created_at, last_used_at, expires_at, mac) VALUES \
+        ('g1', 'u1', 'c1', 's1', '', TRUE, '', '', '', 0, '', '', 'body', 1, 1, 0, 0, 0, ''), \
+        ('g2', 'u1', 'c2', 's2', '', TRUE, '', '', '', 0, '', '', 'body', 1, 2, 0, 0, 0, ''), \
+        ('g3', 'u1', 'c2', 's1', '', FALSE, '', '', '', 0, '', '', 'body', 1, 3, 0, 0, 0, ''), \
+        ('g4', 'u2', 'c1', 's3', '', TRUE, '', '', '', 0, '', '', 'body', 1, 4, 0, 0, 0, '')").await;
+    store.run("INSERT INTO refresh_roots (id, sealed, kek_id, created_at) VALUES ('r', '', '', 0)").await;
+    store.run("INSERT INTO refresh_families (id, grant_id, client_id, session_id, root_id, delivery, retry, grace, generation, \
+        rotated_at, created_at, expires_at, idle_expires_at, retry_streak, retry_counted, retry_contexts) \
+        SELECT id, id, client_id, session_id, 'r', 'body', '', 0, 0, 0, 0, 0, 0, 0, FALSE, '' FROM grants").await;
+    store
+}
+
+async fn ended(store: &TestStore, what: What<'static>, reason: EndReason) -> (Ended, [String; 3]) {
+    let mut ended = store.write(async move |tx| end(tx, what, reason, "system", NOW).await).await.unwrap();
+    ended.sessions.sort();
+    ended.grants.sort();
+    let over = [
+        "SELECT id FROM sessions WHERE ended_at IS NOT NULL ORDER BY id",
+        "SELECT id FROM grants WHERE ended_at IS NOT NULL ORDER BY id",
+        "SELECT grant_id FROM refresh_families WHERE ended_at IS NOT NULL ORDER BY id",
+    ];
+    let mut rows = Vec::new();
+    for sql in over {
+        rows.push(store.texts(sql).await.join(" "));
+    }
+    (ended, rows.try_into().unwrap())
+}
+
+fn id<T>(make: impl Fn(&str) -> T, text: &str) -> &'static T {
+    Box::leak(Box::new(make(text)))
+}
+
+#[tokio::test]
+async fn each_choice_ends_what_hangs_on_it_and_nothing_else() {
+    let user = id(|id| UserId::new(id), "u1");
+    let (first, second) = (id(|id| SessionId::new(id), "s1"), id(|id| SessionId::new(id), "s2"));
+    let client = id(|id| ClientId::new(id), "c2");
+    for (what, reason, sessions, grants) in [
+        (What::Session(first), EndReason::SignedOut, "s1", "g1"),
+        (What::SessionsOf { user, keep: Some(second) }, EndReason::SignedOut, "s1", "g1"),
+        (What::SessionsOf { user, keep: None }, EndReason::Admin, "s1 s2", "g1 g2"),
+        (What::SessionsOf { user, keep: Some(second) }, EndReason::PasswordChanged, "s1", "g1 g2 g3"),
+        (What::User(user), EndReason::UserDisabled, "s1 s2", "g1 g2 g3"),
+        (What::Client(client), EndReason::ClientDisabled, "", "g2 g3"),
+        (What::Consent { user, client }, EndReason::ConsentWithdrawn, "", "g2 g3"),
+        (What::Grant(id(|id| GrantId::new(id), "g3")), EndReason::Revoked, "", "g3"),
+    ] {
+        let store = house().await;
+        let (told, over) = ended(&store, what, reason).await;
+        assert_eq!(over, [sessions, grants, grants], "{what:?}");
+        assert_eq!(told.sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join(" "), sessions);
+        assert_eq!(told.grants.iter().map(GrantId::as_str).collect::<Vec<_>>().join(" "), grants);
+        assert_eq!(store.number("SELECT COUNT(*) FROM audit").await, 1);
+        // Ending twice ends nothing and says nothing; the first reason stays.
+        let (again, over) = ended(&store, what, EndReason::Admin).await;
+        assert!(again.is_empty());
+        assert_eq!(over, [sessions, grants, grants]);
+        assert_eq!(store.texts("SELECT DISTINCT reason FROM grants WHERE reason IS NOT NULL").await, [reason.as_str()]);
+        assert_eq!(store.number("SELECT COUNT(*) FROM audit").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn parents_remember_since_when_grants_count() {
+    for (what, users, clients, consents) in [
+        (What::User(id(|id| UserId::new(id), "u1")), "u1", "", 3),
+        (What::Client(id(|id| ClientId::new(id), "c1")), "", "c1", 3),
+        (What::Consent { user: id(|id| UserId::new(id), "u1"), client: id(|id| ClientId::new(id), "c1") }, "", "", 2),
+    ] {
+        let store = house().await;
+        ended(&store, what, EndReason::Admin).await;
+        assert_eq!(store.texts("SELECT id FROM users WHERE not_before = 1800000000").await.join(" "), users);
+        assert_eq!(store.texts("SELECT client_id FROM clients WHERE not_before = 1800000000").await.join(" "), clients);
+        assert_eq!(store.number("SELECT COUNT(*) FROM consents").await, consents);
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_is_recorded_although_nothing_was_left_to_end() {
+    let store = house().await;
+    let grant = What::Grant(id(|id| GrantId::new(id), "g1"));
+    ended(&store, grant, EndReason::Revoked).await;
+    ended(&store, grant, EndReason::RefreshReuse).await;
+    let rows = store.texts("SELECT data FROM audit ORDER BY id").await;
+    assert_eq!(rows.len(), 2);
+    assert!(!rows[0].contains("alarm") && rows[1].contains("\"alarm\":true"), "{rows:?}");
+}

@@ -1,0 +1,388 @@
+//! The program as an operator runs it: exit codes, the two streams, and the database it leaves.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("config.toml", "[server]\nissuer = \"https://id.example.com\"\n[passwords]\nmemory_kib = 19456\n");
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_frontdesk"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs a command that must succeed; gives what it printed as data and as words.
+    fn ok(&self, arguments: &[&str]) -> (String, String) {
+        let output = self.run(arguments);
+        let (data, words) = texts(&output);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{data}{words}");
+        (data, words)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[arguments, &["--json"]].concat()).0).unwrap()
+    }
+
+    /// Runs a command that must fail with a code; gives its words.
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let (data, words) = texts(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{data}{words}");
+        assert_eq!(data, "", "what went wrong is words, not data");
+        words
+    }
+}
+
+fn texts(output: &Output) -> (String, String) {
+    (String::from_utf8(output.stdout.clone()).unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+const HOUSE: &str = r#"
+[[users]]
+username = "alice"
+email = "alice@example.com"
+email_verified = true
+password_file = "alice.password"
+roles = ["admin"]
+[users.claims]
+name = "Alice Liddell"
+address = { locality = "Oxford", country = "GB" }
+
+[[users]]
+username = "bob"
+
+[[clients]]
+client_id = "notes"
+client_name = "Notes"
+application_type = "browser"
+token_endpoint_auth_method = "none"
+refresh_token_delivery = "cookie"
+redirect_uris = ["https://notes.example.com/callback"]
+allowed_origins = ["https://notes.example.com"]
+grant_types = ["authorization_code", "refresh_token"]
+scope = "openid profile email notes:read"
+
+[[clients]]
+client_id = "notes-backend"
+application_type = "service"
+scope = "notes:write"
+access_token_ttl = "5m"
+
+[[resources]]
+identifier = "https://api.example.com"
+name = "Notes API"
+scopes = ["notes:read", "notes:write"]
+introspected_by = ["notes-backend"]
+access_token_alg = "ES256"
+"#;
+
+fn with_house() -> Place {
+    let place = Place::new();
+    place.write("alice.password", "a rather long sentence\n");
+    place.write("house.toml", HOUSE);
+    place
+}
+
+#[test]
+fn applying_twice_changes_nothing_the_second_time() {
+    let place = with_house();
+    let (data, words) = place.ok(&["apply", "house.toml"]);
+    let (client, secret) = data.trim_end().split_once(' ').unwrap();
+    assert_eq!(client, "notes-backend");
+    assert!(secret.starts_with("fd_cs_") && secret.len() == 49, "{secret}");
+    assert!(!words.contains("fd_cs_"), "a secret goes to one stream only");
+    assert!(words.contains("user bob has no password"), "{words}");
+
+    let before = place.json(&["clients", "show", "notes-backend"]);
+    let (data, words) = place.ok(&["apply", "house.toml"]);
+    assert_eq!(data, "");
+    assert!(words.contains("nothing changed"), "{words}");
+    let report = place.json(&["apply", "house.toml"]);
+    assert_eq!(report, serde_json::json!({ "changed": false, "dry_run": false, "changes": [], "client_secrets": {} }));
+    assert_eq!(place.json(&["clients", "show", "notes-backend"]), before);
+
+    let all = place.json(&["clients", "list"]);
+    let ids: Vec<&str> = all.as_array().unwrap().iter().map(|one| one["client_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["notes", "notes-backend"]);
+    assert_eq!(all[0]["refresh_token_delivery"], "cookie");
+    assert_eq!(all[1]["access_token_ttl"], 300);
+    assert_eq!(all[1]["secrets"], 1);
+    assert!(all[0]["created_at"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn applying_replaces_whole_clients_and_prunes_only_when_asked() {
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    place.write(
+        "less.toml",
+        "[[users]]\nusername = \"bob\"\n[[clients]]\nclient_id = \"notes-backend\"\napplication_type = \"service\"\n",
+    );
+    let report = place.json(&["apply", "less.toml"]);
+    assert_eq!(
+        report["changes"],
+        serde_json::json!([{ "kind": "client", "id": "notes-backend", "change": "changed" }])
+    );
+    let backend = place.json(&["clients", "show", "notes-backend"]);
+    assert_eq!((&backend["scope"], &backend["access_token_ttl"]), (&"".into(), &Value::Null));
+    assert_eq!(backend["secrets"], 1, "the secret stays");
+
+    let dry = place.json(&["apply", "less.toml", "--prune", "--dry-run"]);
+    assert_eq!(dry["dry_run"], true);
+    assert_eq!(place.json(&["clients", "show", "notes"])["disabled_at"], Value::Null, "nothing was written");
+
+    let (_, words) = place.ok(&["apply", "less.toml", "--prune"]);
+    assert!(words.contains("client notes: out of service"), "{words}");
+    assert!(words.contains("resource https://api.example.com: out of service"), "{words}");
+    assert!(words.contains("alice is not in the file and was kept"), "the last admin stays: {words}");
+    assert!(place.json(&["clients", "show", "notes"])["disabled_at"].is_string());
+
+    // The resource comes back with the file that names it; a client that is out of service stays so until it is enabled.
+    let (_, words) = place.ok(&["apply", "house.toml"]);
+    assert!(words.contains("resource https://api.example.com: in service again"), "{words}");
+    assert!(words.contains("client notes is out of service and stays so"), "{words}");
+    place.ok(&["clients", "enable", "notes"]);
+    assert_eq!(place.json(&["clients", "show", "notes"])["disabled_at"], Value::Null);
+}
+
+#[test]
+fn mistakes_in_a_file_are_named_with_file_line_and_key_and_nothing_is_written() {
+    let place = with_house();
+    for (text, expected) in [
+        (
+            "[[clients]]\nclient_id = \"a\"\nredirect_uris = [\"javascript:alert(1)\"]\n",
+            "bad.toml:3: clients.redirect_uris: ",
+        ),
+        ("[[clients]]\nclient_id = \"a\"\napplication_type = \"web\"\nscope = 5\n", "bad.toml:4: clients.scope: "),
+        ("[[clients]]\nclient_id = \"a\"\n\nredirect_uri = []\n", "bad.toml:4: clients.redirect_uri: "),
+        (
+            "[[clients]]\nclient_id = \"a/b\"\nredirect_uris = [\"https://a.example.com/\"]\n",
+            "bad.toml:2: clients.client_id: ",
+        ),
+        ("[[clients]]\nredirect_uris = [\"https://a.example.com/\"]\n", "bad.toml:1: clients.client_id: "),
+        (
+            "[[clients]]\nclient_id = \"a\"\nclient_secret = \"short\"\nredirect_uris = [\"https://a.example.com/\"]\n",
+            "bad.toml:3: clients.client_secret: ",
+        ),
+        (
+            "[[clients]]\nclient_id = \"a\"\nclient_secret_file = \"gone\"\nredirect_uris = [\"https://a.example.com/\"]\n",
+            "bad.toml:3: clients.client_secret_file: ",
+        ),
+        ("[[clients]]\nclient_id = \"a\"\naccess_token_ttl = \"soon\"\n", "bad.toml:3: clients.access_token_ttl: "),
+        ("[[users]]\nusername = \"carol\"\nemail = \"nobody\"\n", "bad.toml:3: users.email: "),
+        ("[[users]]\nusername = \"carol\"\nroles = [\"a b\"]\n", "bad.toml:3: users.roles: "),
+        ("[[users]]\nusername = \"carol\"\n[users.claims]\nshoe_size = \"9\"\n", "users.claims: "),
+        (
+            "[[users]]\nusername = \"carol\"\npassword = \"x\"\npassword_file = \"y\"\n",
+            "bad.toml:4: users.password_file: ",
+        ),
+        ("[[users]]\nusername = \"carol\"\n[[users]]\nusername = \"CAROL\"\n", "bad.toml:4: users.username: "),
+        ("[[resources]]\nidentifier = \"photos\"\n", "bad.toml:2: resources.identifier: "),
+        (
+            "[[resources]]\nidentifier = \"https://p.example.com\"\nintrospected_by = [\"nobody\"]\n",
+            "bad.toml:3: resources.introspected_by: ",
+        ),
+        ("[[peoples]]\nusername = \"carol\"\n", "bad.toml:1: peoples: "),
+        ("clients = 5\n", "bad.toml:1: clients: "),
+        ("[[clients]\n", "bad.toml:1: "),
+    ] {
+        place.write("bad.toml", text);
+        let words = place.fails(2, &["apply", "bad.toml"]);
+        assert!(words.contains(expected), "{text}\n{words}");
+    }
+    // One good and one bad entry: neither is written.
+    place.write("bad.toml", "[[users]]\nusername = \"carol\"\n[[clients]]\nclient_id = \"good\"\napplication_type = \"service\"\n[[clients]]\nclient_id = \"bad\"\n");
+    assert!(place.fails(2, &["apply", "bad.toml"]).contains("bad.toml:6: clients.redirect_uris: "));
+    assert_eq!(place.json(&["clients", "list"]), serde_json::json!([]));
+    place.fails(2, &["apply", "missing.toml"]);
+}
+
+#[test]
+fn a_password_is_never_repeated_in_a_mistake() {
+    let place = Place::new();
+    place.write("bad.toml", "[[users]]\nusername = \"carol\"\npassword = \"open sesame\" x\n");
+    assert!(!place.fails(2, &["apply", "bad.toml"]).contains("sesame"));
+    place.write("bad.toml", "[[users]]\nusername = \"carol\"\npassword = \"open sesame\"\nfoo = 1\n");
+    assert!(!place.fails(2, &["apply", "bad.toml"]).contains("sesame"));
+}
+
+#[test]
+fn clients_from_the_command_line() {
+    let place = Place::new();
+    let (secret, words) = place.ok(&[
+        "clients",
+        "add",
+        "app",
+        "--redirect-uri",
+        "https://app.example.com/cb",
+        "--set",
+        "access_token_ttl=5m",
+    ]);
+    assert!(secret.starts_with("fd_cs_") && words.contains("app is registered"));
+    place.fails(1, &["clients", "add", "app", "--redirect-uri", "https://app.example.com/cb"]);
+    let words = place
+        .fails(2, &["clients", "add", "other", "--type", "browser", "--redirect-uri", "http://other.example.com/"]);
+    assert!(words.contains("redirect_uris"), "{words}");
+    place.fails(2, &["clients", "add", "other", "--set", "nonsense=1"]);
+    place.fails(1, &["clients", "show", "nobody"]);
+
+    place.ok(&["clients", "update", "app", "--name", "The app", "--unset", "access_token_ttl"]);
+    let app = place.json(&["clients", "show", "app"]);
+    assert_eq!(
+        (&app["client_name"], &app["access_token_ttl"], &app["secrets"]),
+        (&"The app".into(), &Value::Null, &1.into())
+    );
+
+    let next = place.json(&["clients", "rotate-secret", "app"]);
+    assert_ne!(next["client_secret"].as_str().unwrap(), secret.trim_end());
+    assert_eq!(place.json(&["clients", "show", "app"])["secrets"], 2);
+    assert_eq!(place.ok(&["clients", "rotate-secret", "app", "--finish"]).0, "");
+    assert_eq!(place.json(&["clients", "show", "app"])["secrets"], 1);
+    place.fails(1, &["clients", "rotate-secret", "app", "--finish"]);
+
+    place.ok(&["clients", "add", "spa", "--type", "browser", "--redirect-uri", "https://spa.example.com/"]);
+    place.fails(1, &["clients", "rotate-secret", "spa"]);
+    place.ok(&["clients", "disable", "spa"]);
+    place.ok(&["clients", "enable", "spa"]);
+    place.ok(&["clients", "remove", "spa"]);
+    place.fails(1, &["clients", "show", "spa"]);
+}
+
+#[test]
+fn two_clients_cannot_share_an_origin_in_cookie_mode() {
+    let place = Place::new();
+    let add = |id: &'static str, more: &[&'static str]| {
+        [&["clients", "add", id, "--type", "browser", "--redirect-uri", "https://app.example.com/cb"], more].concat()
+    };
+    let cookie = ["--delivery", "cookie", "--allowed-origin", "https://app.example.com"];
+    place.ok(&add("one", &cookie));
+    assert!(place.fails(2, &add("other", &cookie)).contains("client one"));
+    assert!(place.fails(2, &add("other", &[])).contains("cookie mode"));
+    // While it is out of service its origin is free; then it cannot come back.
+    place.ok(&["clients", "disable", "one"]);
+    place.ok(&add("other", &cookie));
+    assert!(place.fails(1, &["clients", "enable", "one"]).contains("client other"));
+}
+
+#[test]
+fn two_processes_that_apply_at_once_agree() {
+    let place = with_house();
+    place.ok(&["migrate"]);
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_frontdesk"))
+            .args(["apply", "house.toml", "--json"])
+            .current_dir(place.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let reports: Vec<Value> = [start(), start(), start()]
+        .into_iter()
+        .map(|child| child.wait_with_output().unwrap())
+        .map(|output| {
+            assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).unwrap()
+        })
+        .collect();
+    let changed: Vec<&Value> = reports.iter().filter(|report| report["changed"] == true).collect();
+    assert_eq!(changed.len(), 1, "{reports:?}");
+    assert_eq!(changed[0]["changes"].as_array().unwrap().len(), 5);
+    assert!(changed[0]["client_secrets"]["notes-backend"].is_string());
+    let others: usize = reports.iter().map(|report| report["client_secrets"].as_object().unwrap().len()).sum();
+    assert_eq!(others, 1, "only the secret that counts is shown");
+}
+
+#[test]
+fn wrong_arguments_and_settings_are_code_2() {
+    let place = Place::new();
+    place.fails(2, &["no-such-command"]);
+    place.fails(2, &["--config", "missing.toml", "config", "check"]);
+    place.write("config.toml", "[server]\nissuer = \"https://id.example.com/\"\n");
+    let words = place.fails(2, &["clients", "list"]);
+    assert!(words.contains("config.toml:2: server.issuer: "), "{words}");
+    place.write("config.toml", "[server]\n");
+    place.ok(&["config", "check"]);
+    assert_eq!(place.json(&["config", "print"])["server"]["issuer"], "http://localhost:8080");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_code_3() {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    let place = Place::new();
+    place.ok(&["migrate"]);
+    assert!(place.json(&["migrate", "--status"]).as_array().unwrap().iter().all(|one| one["applied"] == true));
+    let file = place.path().join("data/frontdesk.db");
+    let mut db = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, x'00', 0)",
+    )
+    .execute(&mut db)
+    .await
+    .unwrap();
+    db.close().await.unwrap();
+    assert!(place.fails(3, &["clients", "list"]).contains("newer version"));
+}
+
+#[test]
+fn an_unreachable_database_is_code_3() {
+    let place = Place::new();
+    place.write(
+        "config.toml",
+        "[server]\nissuer = \"https://id.example.com\"\n[database]\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n",
+    );
+    place.fails(3, &["clients", "list"]);
+}
+
+#[test]
+fn the_master_key_of_another_database_is_refused() {
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    let other = with_house();
+    other.ok(&["apply", "house.toml"]);
+    std::fs::copy(other.path().join("data/master.key"), place.path().join("data/master.key")).unwrap();
+    let words = place.fails(1, &["clients", "rotate-secret", "notes-backend"]);
+    assert!(words.contains("master key"), "{words}");
+    std::fs::remove_file(place.path().join("data/master.key")).unwrap();
+    place.fails(2, &["clients", "rotate-secret", "notes-backend"]);
+    assert!(!place.path().join("data/master.key").exists(), "no new key is made for an old database");
+    place.ok(&["clients", "list"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_it_writes_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    for entry in std::fs::read_dir(place.path().join("data")).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
+    }
+}
