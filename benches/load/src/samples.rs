@@ -19,20 +19,24 @@ const LEARNING: Duration = Duration::from_secs(10);
 /// Headers whose values are new each time.
 const FRESH: [&str; 3] = ["date", "request_id", "x-request-id"];
 
-/// Waits until the server knows a client that was just registered.
+/// Waits until the server knows the clients and the resources that were just registered.
 pub(crate) async fn wait_for_clients(address: std::net::SocketAddr) -> Result<()> {
     let asked = Instant::now();
     let mut connection = Connection::open(address).await?;
-    loop {
-        let reply = connection.send(&requests::client_credentials(address, SERVICE_ES256)).await?;
-        if reply.status == 200 {
-            return Ok(());
+    for (client, scope) in [(SERVICE_ES256, "es256:read"), (SERVICE_RS256, "rs256:read")] {
+        loop {
+            let reply = connection.send(&requests::client_credentials(address, client)).await?;
+            if reply.status == 200 && member(reply.text(), "scope").is_some_and(|told| told.contains(scope)) {
+                break;
+            }
+            if asked.elapsed() > LEARNING {
+                let told = reply.text();
+                return Err(failure(format!("the server does not know its clients: {} {told}", reply.status)));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        if asked.elapsed() > LEARNING {
-            return Err(failure(format!("the server does not know its clients: {} {}", reply.status, reply.text())));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    Ok(())
 }
 
 /// Takes one sample of each kind.

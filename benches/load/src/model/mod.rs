@@ -20,7 +20,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -32,7 +32,7 @@ pub(crate) use answer::Sample;
 pub(crate) use signing::{Algorithm, Signatures};
 
 use crate::{Result, failure};
-use answer::Pattern;
+use answer::{Filling, Pattern};
 use store::Store;
 use tokens::TokenPattern;
 
@@ -74,6 +74,19 @@ struct Model {
 struct Reply {
     headers: HeaderMap,
     body: Pattern,
+}
+
+impl Reply {
+    fn fill(&self, filling: &Filling<'_>) -> Response {
+        with_headers(&self.headers, self.body.fill(filling))
+    }
+}
+
+/// Just these headers: axum would add a content type to text.
+fn with_headers(headers: &HeaderMap, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    headers.clone_into(response.headers_mut());
+    response
 }
 
 /// The answer of an exchange, and the tokens in it.
@@ -158,7 +171,7 @@ impl Model {
 
     fn document(&self, name: &str) -> Response {
         match self.fixed.get(name) {
-            Some((headers, body)) => (headers.clone(), body.clone()).into_response(),
+            Some((headers, body)) => with_headers(headers, body.clone()),
             None => axum::http::StatusCode::NOT_FOUND.into_response(),
         }
     }

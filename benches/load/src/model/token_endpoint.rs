@@ -70,7 +70,7 @@ pub(super) async fn introspect(
     match model.store.grant_lives(&claims.gid).await {
         Ok(true) => {
             let filling = Filling { issued_at: claims.iat, token_name: &claims.jti, grant: &claims.gid, ..Filling::default() };
-            (reply.headers.clone(), reply.body.fill(&filling)).into_response()
+            reply.fill(&filling)
         }
         Ok(false) => StatusCode::BAD_REQUEST.into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
@@ -91,7 +91,7 @@ pub(super) async fn revoke(
         model.store.write(Unit::End { grant, now: clock::now() }).await
     };
     match ended.await {
-        Ok(_) => (reply.headers.clone(), reply.body.fill(&Filling::default())).into_response(),
+        Ok(_) => reply.fill(&Filling::default()),
         Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
     }
 }
@@ -112,8 +112,7 @@ impl Model {
         let name = token_name()?;
         let filling = Filling { issued_at: clock::now(), token_name: &name, ..Filling::default() };
         let access = access.mint(&self.signatures, &filling)?;
-        let body = reply.body.fill(&Filling { access: &access, ..filling });
-        Ok((reply.headers.clone(), body).into_response())
+        Ok(reply.fill(&Filling { access: &access, ..filling }))
     }
 
     async fn redeem(&self, form: &TokenForm) -> Result<Response> {
@@ -174,13 +173,8 @@ impl Model {
             None => String::new(),
         };
         let refresh = refresh.text(&self.root, &self.client).unwrap_or_default();
-        let body = exchange.reply.body.fill(&Filling {
-            access: &access,
-            id: &id,
-            refresh: &refresh,
-            ..Filling::default()
-        });
-        Ok((exchange.reply.headers.clone(), body).into_response())
+        let filling = Filling { access: &access, id: &id, refresh: &refresh, ..Filling::default() };
+        Ok(exchange.reply.fill(&filling))
     }
 }
 
