@@ -311,3 +311,6 @@ fn pin_to_this_core() {
 
 #[cfg(not(target_os = "linux"))]
 fn pin_to_this_core() {}
+
+#[cfg(test)]
+mod tests;
