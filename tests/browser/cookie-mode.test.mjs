@@ -1,7 +1,7 @@
 // Cookie mode in real Chromium, on the provider's own TLS: what script may see, what other sites may do.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { challengeOf, PASSWORD, post, random, signInAt, stopEverything } from "./house.mjs";
+import { challengeOf, PASSWORD, post, random, recordBodies, signInAt, stopEverything } from "./house.mjs";
 import { cookies, shop, signedIn } from "./shop.mjs";
 
 let house;
@@ -19,7 +19,7 @@ test("script sees no token: not in document.cookie, not in storage, not in any b
   const context = await house.browser.newContext();
   const page = await context.newPage();
   const bodies = [];
-  page.on("response", (response) => bodies.push(response.text().catch(() => "")));
+  recordBodies(page, bodies);
   await page.goto(`${house.origins.app}/`);
   await page.waitForFunction(() => document.getElementById("state").textContent === "signed-out");
   await page.evaluate(() => { window.fd.signIn(); });

@@ -106,9 +106,9 @@ function get(url, ca) {
 }
 
 /** Starts the demo on free ports. */
-export async function demo() {
+export async function demo(...more) {
   const dir = folder();
-  const child = spawn(binary, ["demo", "--port", "0", "--json", "--data", path.join(dir, "data")], { stdio: ["ignore", "pipe", "inherit"], cwd: dir });
+  const child = spawn(binary, ["demo", "--port", "0", "--json", "--data", path.join(dir, "data"), ...more], { stdio: ["ignore", "pipe", "inherit"], cwd: dir });
   closing.push(async () => {
     if (child.exitCode !== null) return;
     const gone = new Promise((done) => child.once("exit", done));
@@ -197,6 +197,18 @@ export function appPages(issuer, clientId, origin) {
     } catch (error) { state.textContent = "error: " + error.code + " " + error.message; }
   `;
   return { "/app.js": ["text/javascript", script], "*": ["text/html", html] };
+}
+
+/**
+ * Collects the bodies of all answers that have one. Of a keepalive request that outlived its page Chromium gives no body, and says
+ * so only after half a minute, so only finished requests are asked.
+ */
+export function recordBodies(page, bodies) {
+  page.on("requestfinished", async (request) => {
+    const response = await request.response();
+    const empty = [204, 303, 304].includes(response?.status() ?? 204);
+    if (!empty) bodies.push(Promise.race([response.text().catch(() => ""), new Promise((done) => setTimeout(done, 3000, ""))]));
+  });
 }
 
 /** Fills the provider's sign-in page, and the consent page if it comes. */

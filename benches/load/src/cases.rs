@@ -316,16 +316,9 @@ fn both(measured: &[Measured], swapped: bool) -> Result<(Measured, Measured)> {
     }
 }
 
-async fn repeat(
-    side: &Side,
-    request: Rc<[u8]>,
-    status: u16,
-    connections: usize,
-    during: Duration,
-) -> Result<Measured> {
+async fn repeat(side: &Side, request: Rc<[u8]>, status: u16, connections: usize, during: Duration) -> Result<Measured> {
     let until = Instant::now() + during;
-    let talks =
-        (0..connections).map(|_| Box::new(Repeat { request: request.clone(), status, until }) as Box<dyn Talk>);
+    let talks = (0..connections).map(|_| Box::new(Repeat { request: request.clone(), status, until }) as Box<dyn Talk>);
     drive(side.address, side.pid, talks.collect()).await
 }
 

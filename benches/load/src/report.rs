@@ -131,7 +131,8 @@ impl Report {
             self.rounds.iter().flat_map(|round| round.compared.keys().copied()).collect();
         for case in cases {
             let pairs = self.pairs(case);
-            let of = |value: &dyn Fn(&(Measured, Measured)) -> f64| median(&pairs.iter().map(value).collect::<Vec<_>>());
+            let of =
+                |value: &dyn Fn(&(Measured, Measured)) -> f64| median(&pairs.iter().map(value).collect::<Vec<_>>());
             let (cpu, rate) = ratios(&pairs);
             writeln!(
                 out,
@@ -227,7 +228,8 @@ impl Report {
             let found: Vec<f64> = self.rounds.iter().filter_map(cost).map(|(whole, bare)| whole / bare).collect();
             (!found.is_empty()).then(|| median(&found))
         };
-        let rs256 = |round: &Round| Some((round.compared.get(&Case::ClientCredentialsRs256)?.0.cpu, round.rs256.micros));
+        let rs256 =
+            |round: &Round| Some((round.compared.get(&Case::ClientCredentialsRs256)?.0.cpu, round.rs256.micros));
         let sign_in = |round: &Round| Some((round.sign_in?.cpu, round.hash?.micros));
         for (what, cost, asked, of) in [
             ("client-credentials-rs256", against(&rs256), 1.2, "bare signature"),

@@ -96,8 +96,7 @@ async fn a_unit_dropped_after_any_number_of_polls_is_whole_or_absent_and_blocks_
         {
             let mut unit = pin!(write_pair(&store, id));
             for _ in 0..polls {
-                let polled =
-                    std::future::poll_fn(|context| Poll::Ready(unit.as_mut().poll(context).is_ready())).await;
+                let polled = std::future::poll_fn(|context| Poll::Ready(unit.as_mut().poll(context).is_ready())).await;
                 if polled {
                     break;
                 }

@@ -39,6 +39,12 @@ const refusedAs = (error) => (thrown) => {
     return true;
 };
 
+/** The library itself refused, before or after it asked the server; its reason is in the cause. */
+const refusedBecause = (reason) => (thrown) => {
+    assert.match(`${thrown.message}; ${thrown.cause?.message}`, reason);
+    return true;
+};
+
 const jwks = createRemoteJWKSet(new URL('/.well-known/jwks.json', issuer));
 
 async function accessToken(token, { alg, resource }, audience = resource) {
@@ -156,7 +162,7 @@ for (const { kind, redirect, bye, auth, offline, asksAlways } of servers) {
                     await assert.rejects(oidc.fetchUserInfo(config, last.access_token, claims.sub));
                     assert.deepEqual(await oidc.tokenIntrospection(api, last.access_token), { active: false });
                 }
-                const after = await authorize(config, redirect, scope, { browser: asked.browser, prompt: 'none', how: { silent: !asksAlways } });
+                const after = await authorize(config, redirect, scope, { browser: asked.browser, prompt: 'none', how: { silent: true } });
                 await assert.rejects(oidc.authorizationCodeGrant(config, after.url, after.checks), refusedAs('login_required'));
             });
         });
@@ -210,16 +216,16 @@ await tests.flow('refusals', async (check) => {
     const fresh = () => authorize(config, redirect, 'openid', { browser });
     await check('another state', async () => {
         const end = await fresh();
-        await assert.rejects(oidc.authorizationCodeGrant(config, end.url, { ...end.checks, expectedState: 'another' }), /unexpected "state"/);
+        await assert.rejects(oidc.authorizationCodeGrant(config, end.url, { ...end.checks, expectedState: 'another' }), refusedBecause(/"state"/));
     });
     await check('another nonce', async () => {
         const end = await fresh();
-        await assert.rejects(oidc.authorizationCodeGrant(config, end.url, { ...end.checks, expectedNonce: 'another' }), /nonce/);
+        await assert.rejects(oidc.authorizationCodeGrant(config, end.url, { ...end.checks, expectedNonce: 'another' }), refusedBecause(/"nonce"/));
     });
     await check('another issuer (mix-up)', async () => {
         const end = await fresh();
         end.url.searchParams.set('iss', 'http://localhost:1');
-        await assert.rejects(oidc.authorizationCodeGrant(config, end.url, end.checks), /"iss"/);
+        await assert.rejects(oidc.authorizationCodeGrant(config, end.url, end.checks), refusedBecause(/"iss"/));
     });
     await check('another verifier', async () => {
         const end = await fresh();

@@ -46,7 +46,9 @@ pub(super) async fn round(
         let mut measured = Vec::new();
         for (side, held) in sides.into_iter().zip(&held) {
             let talks = talks(kind, side, held, scale);
-            measured.push(drive(side.address, side.pid, talks).await.map_err(|error| failure(format!("{kind:?}: {error}")))?);
+            measured.push(
+                drive(side.address, side.pid, talks).await.map_err(|error| failure(format!("{kind:?}: {error}")))?,
+            );
         }
         if let Some(case) = wanted.get(&kind) {
             figures.insert(*case, both(&measured, swapped)?);

@@ -136,7 +136,8 @@ impl Talk for Redeem {
 
     fn heard(&mut self, reply: &Reply<'_>) -> Result<()> {
         must_be(200, reply)?;
-        let (Some(refresh), Some(access)) = (member(reply.text(), "refresh_token"), member(reply.text(), "access_token"))
+        let (Some(refresh), Some(access)) =
+            (member(reply.text(), "refresh_token"), member(reply.text(), "access_token"))
         else {
             return Err(failure("a code exchange without tokens"));
         };
@@ -207,7 +208,11 @@ impl Talk for Cycle {
 
     fn heard(&mut self, reply: &Reply<'_>) -> Result<()> {
         must_be(200, reply)?;
-        if reply.text().contains(self.contains) { Ok(()) } else { Err(failure(format!("not {}: {}", self.contains, reply.text()))) }
+        if reply.text().contains(self.contains) {
+            Ok(())
+        } else {
+            Err(failure(format!("not {}: {}", self.contains, reply.text())))
+        }
     }
 }
 

@@ -120,7 +120,10 @@ fn find_programs() -> Option<PathBuf> {
         return Some(programs);
     }
     let folders = ["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin", "/opt/homebrew/bin"];
-    folders.into_iter().map(PathBuf::from).find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+    folders
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
 }
 
 fn unprivileged() -> Result<(u32, u32)> {

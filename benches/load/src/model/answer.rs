@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn a_filled_pattern_has_the_members_of_its_sample() {
         let sample = r#"{"access_token":"old","expires_in":900,"scope":"a \"b\"","refresh_token":"r"}"#;
-        let filled = Pattern::of_body(sample).unwrap().fill(&Filling { access: "new", refresh: "s", ..Filling::default() });
+        let filled =
+            Pattern::of_body(sample).unwrap().fill(&Filling { access: "new", refresh: "s", ..Filling::default() });
         let read: Value = serde_json::from_str(&filled).unwrap();
         assert_eq!(
             read,

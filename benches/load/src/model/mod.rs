@@ -133,7 +133,11 @@ impl Model {
                 let reply = Reply { headers: sample.header_map()?, body: Pattern::of_body(&sample.body)? };
                 let access = TokenPattern::of_member(&sample.body, "access_token")?;
                 let access = access.ok_or_else(|| failure("a token answer without access_token"))?;
-                Ok::<_, crate::Failure>(Exchange { reply, access, id: TokenPattern::of_member(&sample.body, "id_token")? })
+                Ok::<_, crate::Failure>(Exchange {
+                    reply,
+                    access,
+                    id: TokenPattern::of_member(&sample.body, "id_token")?,
+                })
             })
         };
         let mut services = BTreeMap::new();

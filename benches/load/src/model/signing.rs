@@ -45,9 +45,7 @@ impl Signatures {
             }
             Algorithm::Rs256 => {
                 let mut signature = vec![0; self.rs256.public_modulus_len()];
-                self.rs256
-                    .sign(&RSA_PKCS1_SHA256, &self.random, token.as_bytes(), &mut signature)
-                    .map_err(refused)?;
+                self.rs256.sign(&RSA_PKCS1_SHA256, &self.random, token.as_bytes(), &mut signature).map_err(refused)?;
                 append(token, &signature);
             }
         }

@@ -69,7 +69,8 @@ pub(super) async fn introspect(
     };
     match model.store.grant_lives(&claims.gid).await {
         Ok(true) => {
-            let filling = Filling { issued_at: claims.iat, token_name: &claims.jti, grant: &claims.gid, ..Filling::default() };
+            let filling =
+                Filling { issued_at: claims.iat, token_name: &claims.jti, grant: &claims.gid, ..Filling::default() };
             reply.fill(&filling)
         }
         Ok(false) => StatusCode::BAD_REQUEST.into_response(),
@@ -108,7 +109,9 @@ impl Model {
     }
 
     fn client_credentials(&self, client: &str) -> Result<Response> {
-        let Some((reply, access)) = self.services.get(client) else { return Ok(StatusCode::BAD_REQUEST.into_response()) };
+        let Some((reply, access)) = self.services.get(client) else {
+            return Ok(StatusCode::BAD_REQUEST.into_response());
+        };
         let name = token_name()?;
         let filling = Filling { issued_at: clock::now(), token_name: &name, ..Filling::default() };
         let access = access.mint(&self.signatures, &filling)?;

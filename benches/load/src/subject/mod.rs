@@ -3,8 +3,8 @@
 mod browser;
 mod registration;
 
-use std::net::{SocketAddr, TcpStream};
 use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 pub(crate) use browser::Browser;
-pub(crate) use registration::{
-    CHALLENGE, REDIRECT_URI, SECRET, SERVICE_ES256, SERVICE_RS256, VERIFIER, WEB,
-};
+pub(crate) use registration::{CHALLENGE, REDIRECT_URI, SECRET, SERVICE_ES256, SERVICE_RS256, VERIFIER, WEB};
 
 use crate::machine::process::{Process, free_address};
 use crate::model::Specification;
@@ -106,7 +104,8 @@ impl Installation {
 
     /// Registers the person, the clients and the resources.
     pub(crate) fn apply(&self) -> Result<()> {
-        let done = self.command().arg("apply").arg(self.folder.join("registration.toml")).stdin(Stdio::null()).output()?;
+        let done =
+            self.command().arg("apply").arg(self.folder.join("registration.toml")).stdin(Stdio::null()).output()?;
         if done.status.success() {
             return Ok(());
         }

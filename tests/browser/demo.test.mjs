@@ -1,0 +1,80 @@
+// The story of the README in real Chromium, on `frontdesk demo`.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { after, test } from "node:test";
+import { chrome, demo, recordBodies, root, signInAt, stopEverything } from "./house.mjs";
+
+after(stopEverything);
+
+const shots = path.join(root, "target/screenshots");
+const result = async (page) => JSON.parse(await page.locator("#result").innerText());
+const settled = (page, state) => page.waitForFunction((state) => document.getElementById("status").dataset.state === state, state);
+
+async function press(page, id) {
+  await page.locator("#result").evaluate((node) => { node.dataset.state = "idle"; });
+  await page.click(id);
+  await page.waitForFunction(() => ["ok", "error"].includes(document.getElementById("result").dataset.state));
+  return result(page);
+}
+
+async function story(house, browser, prefix) {
+  const [alice] = house.users;
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const bodies = [];
+  recordBodies(page, bodies);
+  let token;
+  page.on("request", (request) => { if (request.url().startsWith(house.api)) token = request.headers().authorization ?? token; });
+  await page.goto(house.app);
+  await settled(page, "signed-out");
+  await page.click("#sign-in");
+  await signInAt(page, alice.username, alice.password);
+  await settled(page, "signed-in");
+  const held = await context.cookies(house.issuer);
+  const refresh = held.find((cookie) => cookie.name.startsWith(`${prefix}rt.`));
+  assert.ok(refresh?.httpOnly && refresh.sameSite === "Strict", JSON.stringify(held.map(({ name }) => name)));
+  assert.equal(await page.evaluate(() => document.cookie), "");
+  assert.equal(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])), "[{},{}]");
+  const called = await press(page, "#call-api");
+  assert.deepEqual([called.ok, called.status], [true, 200]);
+  const refreshed = await press(page, "#refresh");
+  assert.equal(refreshed.ok, true);
+  const turned = (await context.cookies(house.issuer)).find((cookie) => cookie.name.startsWith(`${prefix}rt.`));
+  assert.notEqual(turned.value, refresh.value);
+  const second = await context.newPage();
+  await second.goto(house.app);
+  await settled(second, "signed-in");
+  const userinfo = (value) => page.evaluate(async ([issuer, value]) => (await fetch(`${issuer}/oauth2/userinfo`, { headers: { authorization: value } })).status, [house.issuer, value]);
+  await press(page, "#call-api");
+  assert.equal(await userinfo(token), 200);
+  fs.mkdirSync(shots, { recursive: true });
+  for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [320, "light"], [320, "dark"]]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: path.join(shots, `demo-${width}-${colorScheme}.png`) });
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.click("#sign-out");
+  await settled(page, "signed-out");
+  await settled(second, "signed-out");
+  const after = await press(page, "#refresh");
+  assert.equal(after.error, "invalid_grant");
+  assert.equal(await userinfo(token), 401);
+  const still = await press(page, "#call-api");
+  assert.equal(still.status, 200, "the API accepts the token until it expires");
+  const text = (await Promise.all(bodies)).join("\n");
+  assert.ok(text.includes("access_token") && !text.includes("fd_rt_"));
+  await context.close();
+}
+
+test("the whole story on localhost", async () => {
+  const house = await demo();
+  await story(house, await chrome(), "dev-");
+});
+
+test("the whole story under demo.localhost, with the real cookie names", async () => {
+  const house = await demo("--site", "demo.localhost");
+  assert.match(house.issuer, /^http:\/\/id\.demo\.localhost:/);
+  await story(house, await chrome(), "__Host-Http-");
+});
