@@ -39,6 +39,11 @@ async function preflight(input, method) {
     assert.match(answer.headers.get('access-control-allow-headers') ?? '', /authorization/i);
 }
 
+const refusedAs = (error) => (thrown) => {
+    assert.equal(thrown.error, error, `${thrown.name}: ${thrown.message}`);
+    return true;
+};
+
 /** A navigator that hands the address to our browser and remembers where that ended. */
 function navigator(browser) {
     const self = {
@@ -125,7 +130,7 @@ for (const one of algorithms) {
             assert.equal(next.profile.sub, user.profile.sub);
             return next;
         });
-        await check('a code that was redeemed by nobody else, with another nonce, is refused by the library', async () => {
+        await check('an answer with another nonce is refused by the library', async () => {
             await users.signinRedirect({ nonce: 'one' });
             const url = String(windowLike.end.url);
             const state = new URL(url).searchParams.get('state');
@@ -143,13 +148,13 @@ for (const one of algorithms) {
             await users.storeUser(renewed);
             await users.revokeTokens(['access_token', 'refresh_token']);
             await users.storeUser(renewed);
-            await assert.rejects(users.signinSilent(), /invalid_grant|refresh token|ended|valid/i);
+            await assert.rejects(users.signinSilent(), refusedAs('invalid_grant'));
         });
         await check('an error answer reaches the app', async () => {
             windowLike.how = { deny: true };
             await users.signinRedirect({ prompt: 'consent' });
             windowLike.how = undefined;
-            await assert.rejects(users.signinRedirectCallback(String(windowLike.end.url)), (thrown) => thrown.error === 'access_denied');
+            await assert.rejects(users.signinRedirectCallback(String(windowLike.end.url)), refusedAs('access_denied'));
         });
         await check('signoutRedirect ends session and tokens', async () => {
             await users.signinRedirect();
@@ -159,10 +164,10 @@ for (const one of algorithms) {
             const answer = await users.signoutRedirectCallback(String(windowLike.end.url));
             assert.equal(answer.error, null);
             await users.storeUser(last);
-            await assert.rejects(users.signinSilent(), /invalid_grant|refresh token|ended|valid/i);
+            await assert.rejects(users.signinSilent(), refusedAs('invalid_grant'));
             windowLike.how = { silent: true };
             await users.removeUser();
-            await assert.rejects(users.signinSilent({ forceIframeAuth: true }), (thrown) => thrown.error === 'login_required' || thrown.error === 'interaction_required');
+            await assert.rejects(users.signinSilent({ forceIframeAuth: true }), refusedAs('login_required'));
             windowLike.how = undefined;
         });
         await check('another origin gets no answer it can read', async () => {

@@ -12,7 +12,8 @@ use crate::settings::{Algorithm, Settings};
 /// The claims, if signature, `typ`, `alg`, issuer and audience are right.
 pub fn verified(token: &str, keys: &CoreJsonWebKeySet, settings: &Settings, one: Algorithm) -> Result<Value> {
     let mut parts = token.split('.');
-    let (Some(head), Some(body), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(head), Some(body), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         bail!("not a JWT");
     };
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head)?)?;

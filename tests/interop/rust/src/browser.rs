@@ -71,7 +71,7 @@ impl<'s> Browser<'s> {
         bail!("still not back after {STEPS} pages: {pages:?}")
     }
 
-    fn fill(&self, html: &str, consent: &str) -> Result<(&'static str, String, Vec<(String, String)>)> {
+    fn fill(&self, html: &str, consent: &str) -> Result<(&'static str, String, Fields)> {
         for form in forms(html) {
             let pressed = |id: &str| form.buttons.iter().find(|button| button.get("id").is_some_and(|own| own == id));
             let (kind, button) = if let Some(button) = pressed("login-submit") {
@@ -148,12 +148,13 @@ impl<'s> Browser<'s> {
     }
 }
 
+type Fields = Vec<(String, String)>;
 type Attributes = BTreeMap<String, String>;
 
 #[derive(Default)]
 struct Form {
     action: String,
-    fields: Vec<(String, String)>,
+    fields: Fields,
     buttons: Vec<Attributes>,
 }
 
@@ -165,9 +166,8 @@ fn forms(html: &str) -> Vec<Form> {
         let name: String = tag.chars().take_while(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
         match (name.as_str(), found.last_mut()) {
             ("form", _) => {
-                let mut form = Form::default();
-                form.action = attributes(tag).remove("action").unwrap_or_default();
-                found.push(form);
+                let action = attributes(tag).remove("action").unwrap_or_default();
+                found.push(Form { action, ..Form::default() });
                 inside = true;
             }
             ("/form", _) => inside = false,

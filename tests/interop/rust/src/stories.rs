@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreErrorResponseType, CoreIdToken, CoreIdTokenClaims, CoreRequestTokenError, CoreTokenResponse,
-    CoreUserInfoClaims,
+    CoreAuthenticationFlow, CoreErrorResponseType, CoreIdToken, CoreIdTokenClaims, CoreRequestTokenError,
+    CoreTokenResponse, CoreUserInfoClaims,
 };
 use openidconnect::reqwest::blocking::Client;
 use openidconnect::url::Url;
@@ -162,7 +162,11 @@ pub fn person(flow: &mut Flow, settings: &Settings, kind: &Kind, one: Algorithm)
             id_token.signing_key(&verifier)?,
         )?;
         ensure!(claims.access_token_hash() == Some(&hash), "another at_hash");
-        ensure!(format!("{:?}", id_token.signing_alg()?).contains(signs_as(one)), "alg is {:?}", id_token.signing_alg()?);
+        ensure!(
+            format!("{:?}", id_token.signing_alg()?).contains(signs_as(one)),
+            "alg is {:?}",
+            id_token.signing_alg()?
+        );
         Ok(claims)
     })?;
     flow.check("another nonce is refused by the library", || {
@@ -173,14 +177,14 @@ pub fn person(flow: &mut Flow, settings: &Settings, kind: &Kind, one: Algorithm)
         let verified = access_token::verified(tokens.access_token().secret(), metadata.jwks(), settings, one)?;
         ensure!(verified["sub"] == claims.subject().as_str());
         ensure!(verified["client_id"] == app.id.as_str());
-        ensure!(access_token::verified(tokens.access_token().secret(), metadata.jwks(), settings, one.other()).is_err());
+        ensure!(
+            access_token::verified(tokens.access_token().secret(), metadata.jwks(), settings, one.other()).is_err()
+        );
         Ok(())
     })?;
     flow.check("userinfo", || {
-        let info: CoreUserInfoClaims = app
-            .client
-            .user_info(tokens.access_token().clone(), Some(claims.subject().clone()))?
-            .request(&app.http)?;
+        let info: CoreUserInfoClaims =
+            app.client.user_info(tokens.access_token().clone(), Some(claims.subject().clone()))?.request(&app.http)?;
         let name = info.name().and_then(|names| names.get(None)).context("no name")?;
         ensure!(name.as_str() == "Alice Liddell");
         ensure!(info.email().is_some_and(|email| email.as_str() == "alice@example.com"));
@@ -246,11 +250,12 @@ pub fn person(flow: &mut Flow, settings: &Settings, kind: &Kind, one: Algorithm)
         let last = app.redeem(&required(&again.visit, "code")?, again.verifier)?;
         let state = CsrfToken::new_random();
         let bye = settings.get(kind.bye)?;
-        let url: Url = LogoutRequest::from(EndSessionUrl::new(metadata.additional_metadata().end_session_endpoint.clone())?)
-            .set_id_token_hint(last.id_token().context("no ID token")?)
-            .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(bye.to_owned())?)
-            .set_state(state.clone())
-            .http_get_url();
+        let url: Url =
+            LogoutRequest::from(EndSessionUrl::new(metadata.additional_metadata().end_session_endpoint.clone())?)
+                .set_id_token_hint(last.id_token().context("no ID token")?)
+                .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(bye.to_owned())?)
+                .set_state(state.clone())
+                .http_get_url();
         let visit = browser.act(url)?;
         ensure!(visit.pages == ["logout"], "pages: {:?}", visit.pages);
         ensure!(visit.url.as_str().starts_with(&format!("{bye}?")), "ended at {}", visit.url);
@@ -294,12 +299,14 @@ pub fn refusals(flow: &mut Flow, settings: &Settings) -> Result<()> {
         refused(answer.map_err(anyhow::Error::from), &CoreErrorResponseType::InvalidClient)
     })?;
     flow.check("a secret of signs that form encoding changes", || {
-        let client = provider::client(&metadata, "web-awkward", Some(settings.get("awkward_secret")?), AuthType::BasicAuth)?;
+        let client =
+            provider::client(&metadata, "web-awkward", Some(settings.get("awkward_secret")?), AuthType::BasicAuth)?;
         client.exchange_client_credentials()?.add_scope(Scope::new(Algorithm::Es256.scope())).request(&http)?;
         Ok(())
     })?;
     flow.check("the person says no", || {
-        let client = provider::client(&metadata, "web-post-es256", Some(settings.get("client_secret")?), AuthType::RequestBody)?;
+        let client =
+            provider::client(&metadata, "web-post-es256", Some(settings.get("client_secret")?), AuthType::RequestBody)?;
         let (challenge, _) = PkceCodeChallenge::new_random_sha256();
         let redirect_uri = provider::redirect_uri(settings, "web_redirect_uri")?;
         let (url, state, _) = client
