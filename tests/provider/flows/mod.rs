@@ -1,0 +1,3 @@
+//! Stories.
+
+mod code_flow;

@@ -1,0 +1,88 @@
+//! A database for one test, and a look into it past the provider.
+
+use frontdesk::store::{OpenOptions, Store};
+use sqlx::{Connection as _, Executor as _, PgPool, SqlitePool};
+
+/// A database that only this test knows.
+#[derive(Debug)]
+pub(crate) struct TestDatabase {
+    url: String,
+    eyes: Eyes,
+    _folder: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+enum Eyes {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl TestDatabase {
+    /// An empty database with all migrations.
+    pub(crate) async fn open() -> (Self, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let postgres = postgres();
+        let url = match &postgres {
+            Some(url) => in_schema_of_its_own(url).await,
+            None => format!("sqlite://{}", folder.path().join("test.db").display()),
+        };
+        let store = connect(&url).await;
+        let eyes = match postgres {
+            Some(_) => Eyes::Postgres(PgPool::connect_lazy(&url).unwrap()),
+            None => Eyes::Sqlite(SqlitePool::connect_lazy(&url).unwrap()),
+        };
+        (Self { url, eyes, _folder: folder }, store)
+    }
+
+    /// The same database as a second process sees it.
+    pub(crate) async fn open_again(&self) -> Store {
+        connect(&self.url).await
+    }
+
+    /// The one number a query gives.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let row: (i64,) = match &self.eyes {
+            Eyes::Sqlite(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
+            Eyes::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
+        };
+        row.0
+    }
+
+    /// The first column of each row.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let rows: Vec<(String,)> = match &self.eyes {
+            Eyes::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+            Eyes::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+        };
+        rows.into_iter().map(|(text,)| text).collect()
+    }
+
+    /// Changes rows behind the provider.
+    pub(crate) async fn run(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.eyes {
+            Eyes::Sqlite(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+            Eyes::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+        }
+    }
+}
+
+async fn connect(url: &str) -> Store {
+    Store::open(&OpenOptions { url: url.to_owned(), max_connections: 8, migrate: true }).await.unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "names the database of the tests, as tests/run sets it")]
+fn postgres() -> Option<String> {
+    std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
+}
+
+async fn in_schema_of_its_own(url: &str) -> String {
+    let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
+    connection.close().await.unwrap();
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}options=-csearch_path%3D{schema}")
+}

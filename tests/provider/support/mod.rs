@@ -1,0 +1,14 @@
+//! A provider to test against, people with browsers, and relying apps.
+
+mod answer;
+mod browser;
+mod database;
+mod house;
+mod provider;
+mod relying_party;
+
+pub(crate) use answer::{Answer, encode, query_of};
+pub(crate) use browser::{Browser, Page};
+pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
+pub(crate) use provider::TestProvider;
+pub(crate) use relying_party::{Code, RelyingParty, Tokens};
