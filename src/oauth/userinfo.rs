@@ -24,6 +24,7 @@ pub async fn userinfo(token: &str, provider: &Provider, now: Timestamp) -> Resul
     }
     let mut told = Map::new();
     told.insert("sub".to_owned(), Value::from(standing.user.sub.as_str()));
-    told.extend(claims::released(&standing.user, &standing.grant.scope, &standing.grant.claims.userinfo));
+    // The token's scope, which is known to be no more than the grant's: who narrowed a token wants it narrow here too.
+    told.extend(claims::released(&standing.user, &live.pointer.scope, &standing.grant.claims.userinfo));
     Ok(told)
 }

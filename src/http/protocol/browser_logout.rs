@@ -19,6 +19,9 @@ pub async fn post(
     headers: HeaderMap,
     StrictForm(params): StrictForm,
 ) -> Response {
+    if let Err(error) = params.refuse_duplicates() {
+        return refuse(error, false);
+    }
     let now = doors.app().clock.now();
     let id = params.get("client_id").unwrap_or_default();
     let client = match doors.provider().client(id, now).await {

@@ -39,9 +39,11 @@ fn refuse_credentials_in(query: Option<&str>) -> Result<(), OAuthError> {
     Ok(())
 }
 
-/// The `Authorization` header.
+/// The `Authorization` header. Two of them are no proof at all.
 fn authorization(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let first = sent.next()?;
+    Some(if sent.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
 }
 
 fn refuse(error: OAuthError, basic: bool) -> Response {

@@ -101,6 +101,10 @@ impl AuthorizationCodeRequest {
         if !provider.grant_keys.is_genuine(&standing) || !standing.is_alive(now) {
             return refused("the authorization is over");
         }
+        if standing.grant.delivery != client.settings.refresh_token_delivery {
+            // Registered anew in between: a refresh token must not leave by the way of before.
+            return refused("the app's registration changed, ask for a new code");
+        }
         let target = match self.narrowing.apply(&standing, client, provider) {
             Ok(target) => target,
             Err(error) => return Ok(Outcome::Refused(error)),
