@@ -44,7 +44,7 @@ async fn write_pair(store: &Store, id: i64) -> Result<(), StoreError> {
 
 async fn number(store: &Store, sql: &'static str) -> i64 {
     let mut db = store.read().await.unwrap();
-    let read = async |db: &mut crate::store::Db| -> Result<i64, StoreError> {
+    let read = async |db: &mut Db| -> Result<i64, StoreError> {
         let row: (i64,) = on!(db, |db| sqlx::query_as(sql).fetch_one(db).await)?;
         Ok(row.0)
     };
