@@ -34,7 +34,9 @@ pub fn start(telemetry: &Telemetry) -> Result<(), Box<dyn std::error::Error + Se
 }
 
 /// The operator's filter with libraries held down: a bare level is for Frontdesk, libraries get [`LIBRARIES`] at most.
-fn filter(setting: &str) -> String {
+#[doc(hidden)]
+#[must_use]
+pub fn filter(setting: &str) -> String {
     let mut parts = Vec::new();
     for part in setting.split(',') {
         match part.rsplit_once('=') {

@@ -1,3 +1,19 @@
-//! Stories.
+//! Stories: what people and apps do, told through the protocol. Each looks at the answer and at what stands afterwards.
 
+mod account_room;
+mod audience;
+mod authorize_ways;
 mod code_flow;
+mod cookie_mode;
+mod direct_login;
+mod directory;
+mod end_of_session;
+mod introspection;
+mod logout;
+mod metadata;
+mod prompts;
+mod refresh;
+mod revocation;
+mod set_up;
+mod sign_in;
+mod userinfo;

@@ -1,7 +1,7 @@
 //! The provider in this process.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -40,6 +40,7 @@ struct Inside {
     app: Arc<App>,
     router: Router,
     database: TestDatabase,
+    answers: Mutex<Vec<Answer>>,
 }
 
 impl TestProvider {
@@ -74,7 +75,7 @@ impl TestProvider {
         let app = Arc::new(app);
         let cookies = if app.config().is_development() { Cookies::development() } else { Cookies::real() };
         let router = router(Doors::new(app.clone(), cookies));
-        Self(Arc::new(Inside { app, router, database }))
+        Self(Arc::new(Inside { app, router, database, answers: Mutex::default() }))
     }
 
     /// A second process over the same database, with its own memory and the same clock and settings.
@@ -122,7 +123,15 @@ impl TestProvider {
         let response = self.0.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        self.0.answers.lock().unwrap().push(answer.clone());
+        answer
+    }
+
+    /// Every answer given so far.
+    pub(crate) fn answers(&self) -> Vec<Answer> {
+        self.0.answers.lock().unwrap().clone()
     }
 
     /// A GET by a program.

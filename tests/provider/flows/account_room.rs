@@ -1,0 +1,143 @@
+//! The account room.
+
+use crate::support::{ADMIN, ALICE, BOB, PASSWORD, TestProvider};
+
+const NEW: &str = "another fine password";
+
+#[tokio::test]
+async fn a_changed_password_ends_all_else_and_turns_the_cookie() {
+    let provider = TestProvider::https().await;
+    let (spa, native) = (provider.client("spa"), provider.client("native"));
+    let (here, there) = (provider.browser(), provider.browser());
+    there.sign_in(ALICE).await;
+    spa.signed_in_at(&there, ALICE).await;
+    let on_phone = native.tokens_of(ALICE).await;
+    here.sign_in(ALICE).await;
+    let thief = here.copied_to("203.0.113.9");
+
+    let page = here.go("/account/password").await;
+    let fields = [("current_password", PASSWORD), ("new_password", NEW), ("repeat_password", NEW)];
+    here.submit(&page, "/account/password", &fields).await.expect_at("/account").expect(200);
+
+    here.go("/account/sessions").await.expect_at("/account/sessions");
+    thief.go("/account").await.expect_at("/login");
+    there.go("/account").await.expect_at("/login");
+    spa.refresh_at(&there).await.expect_error("invalid_grant");
+    native.refresh(&on_phone.refresh).await.expect_error("invalid_grant");
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 0));
+    assert_eq!(provider.audited("user.change_password").await, 1);
+    let fresh = provider.browser();
+    let page = fresh.go("/login").await;
+    fresh.submit(&page, "/login", &[("username", ALICE), ("password", PASSWORD)]).await.expect_at("/login");
+    fresh.submit(&page, "/login", &[("username", ALICE), ("password", NEW)]).await.expect_at("/account");
+}
+
+#[tokio::test]
+async fn a_password_is_not_changed_without_the_old_one_or_into_a_weak_one() {
+    let provider = TestProvider::start().await;
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let other = provider.browser();
+    other.sign_in(ALICE).await;
+    let page = browser.go("/account/password").await;
+    for (current, new, repeated) in [
+        ("not the password", NEW, NEW),
+        (PASSWORD, NEW, "another fine passwort"),
+        (PASSWORD, "short", "short"),
+        (PASSWORD, PASSWORD, PASSWORD),
+    ] {
+        let fields = [("current_password", current), ("new_password", new), ("repeat_password", repeated)];
+        browser.submit(&page, "/account/password", &fields).await.expect_at("/account/password").expect(400);
+    }
+    assert_eq!((provider.live_sessions().await, provider.audited("user.change_password").await), (2, 0));
+    provider.browser().sign_in(ALICE).await;
+}
+
+#[tokio::test]
+async fn a_session_elsewhere_can_be_ended() {
+    let provider = TestProvider::https().await;
+    let spa = provider.client("spa");
+    let (here, there) = (provider.browser(), provider.browser());
+    spa.signed_in_at(&there, ALICE).await;
+    here.sign_in(ALICE).await;
+    let page = here.go("/account/sessions").await;
+    let other = page.hidden("/account/sessions/end", "session");
+    let ended = here.submit(&page, "/account/sessions/end", &[("session", &other)]).await;
+    ended.expect_at("/account/sessions").expect(200);
+
+    there.go("/account").await.expect_at("/login");
+    spa.refresh_at(&there).await.expect_error("invalid_grant");
+    here.go("/account").await.expect_at("/account");
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 0));
+}
+
+#[tokio::test]
+async fn nobody_ends_the_session_of_another() {
+    let provider = TestProvider::https().await;
+    let (alices, bobs) = (provider.browser(), provider.browser());
+    alices.sign_in(ALICE).await;
+    let id = provider.texts("SELECT id FROM sessions").await.remove(0);
+    bobs.sign_in(BOB).await;
+    bobs.copied_to("192.0.2.7").go("/account/sessions").await.expect(200);
+    // Two sessions of his own, so that the page has the form.
+    provider.browser().sign_in(BOB).await;
+    let page = bobs.go("/account/sessions").await;
+    bobs.submit(&page, "/account/sessions/end", &[("session", &id)]).await;
+    alices.go("/account").await.expect_at("/account");
+    assert_eq!(provider.live_sessions().await, 3);
+}
+
+#[tokio::test]
+async fn all_other_sessions_end_at_once() {
+    let provider = TestProvider::https().await;
+    let here = provider.browser();
+    here.sign_in(ALICE).await;
+    for _ in 0..3 {
+        provider.browser().sign_in(ALICE).await;
+    }
+    provider.browser().sign_in(BOB).await;
+    let page = here.go("/account/sessions").await;
+    here.submit(&page, "/account/sessions/end-others", &[]).await.expect_at("/account/sessions");
+    here.go("/account").await.expect_at("/account");
+    assert_eq!(provider.live_sessions().await, 2);
+}
+
+#[tokio::test]
+async fn a_withdrawn_app_has_nothing_and_asks_again() {
+    let provider = TestProvider::start().await;
+    let (web, post) = (provider.client("web"), provider.client("post"));
+    let browser = provider.browser();
+    let tokens = web.tokens_at(&browser, ALICE).await;
+    let others = post.tokens_at(&browser, ALICE).await;
+    browser.go("/account/apps").await.expect_text("The web app").expect_text("The post app");
+    let page = browser.go("/account/apps/web/withdraw").await.expect(200);
+    assert_eq!(provider.live_grants().await, 2);
+    let page = browser.submit(&page, "/account/apps/withdraw", &[]).await.expect_at("/account/apps");
+    page.expect_text("The post app");
+
+    web.refresh(&tokens.refresh).await.expect_error("invalid_grant");
+    web.userinfo(&tokens.access).await.expect_error("invalid_token");
+    post.refresh(&others.refresh).await.expect_tokens();
+    web.visit(&browser, &web.ask()).await.expect_at("/consent");
+    assert_eq!((provider.live_grants().await, provider.end_reasons().await), (1, vec!["consent_withdrawn".to_owned()]));
+    assert_eq!(provider.texts("SELECT client_id FROM consents").await, ["post"]);
+}
+
+#[tokio::test]
+async fn the_room_is_closed_to_who_is_not_signed_in() {
+    let provider = TestProvider::start().await;
+    for path in ["/account", "/account/password", "/account/sessions", "/account/apps", "/account/apps/web/withdraw"] {
+        provider.browser().go(path).await.expect_at("/login");
+    }
+    let browser = provider.browser();
+    let page = browser.go("/login").await;
+    let csrf = page.hidden("/login", "csrf");
+    let session = provider.browser();
+    session.sign_in(ADMIN).await;
+    let own = provider.issuer().to_owned();
+    let refused = provider
+        .post("/account/sessions/end-others", &[("origin", &own), ("sec-fetch-site", "same-origin")], &[("csrf", &csrf)])
+        .await;
+    assert_eq!(refused.status.as_u16(), 403);
+    assert_eq!(provider.live_sessions().await, 1);
+}

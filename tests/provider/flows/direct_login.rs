@@ -1,0 +1,95 @@
+//! The first-party JSON flow.
+
+use serde_json::json;
+
+use crate::support::{ALICE, PASSWORD, TestProvider};
+
+#[tokio::test]
+async fn name_and_password_give_an_access_token_and_two_cookies() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+
+    let answer = app.fetch_json(&browser, "/auth/login", json!({ "username": ALICE, "password": PASSWORD })).await;
+
+    assert_eq!((answer.json().get("refresh_token"), answer.json().get("id_token")), (None, None));
+    let tokens = answer.expect_tokens();
+    assert_eq!(browser.cookie_names().len(), 3, "{:?}", browser.cookie_names());
+    app.userinfo(&tokens.access).await.expect(200);
+    let next = app.fetch_json(&browser, "/auth/refresh", json!({})).await.expect_tokens();
+    app.userinfo(&next.access).await.expect(200);
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 1));
+
+    app.fetch_json(&browser, "/auth/logout", json!({})).await.expect(204);
+    app.fetch_json(&browser, "/auth/logout", json!({})).await.expect(204);
+    app.userinfo(&next.access).await.expect_error("invalid_token");
+    app.fetch_json(&browser, "/auth/refresh", json!({})).await.expect_error("invalid_grant");
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_wrong_password_says_no_more_than_a_wrong_name() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let mut answers = Vec::new();
+    for name in [ALICE, "nobody"] {
+        let browser = provider.browser();
+        let wish = json!({ "username": name, "password": "not the password" });
+        let answer = app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_credentials");
+        answers.push((answer.body, browser.cookie("sid")));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
+}
+
+#[tokio::test]
+async fn the_flow_is_off_for_every_other_client() {
+    let provider = TestProvider::https().await;
+    let browser = provider.browser();
+    for id in ["spa", "second"] {
+        let app = provider.client(id);
+        let answer = app.fetch_json(&browser, "/auth/login", json!({ "username": ALICE, "password": PASSWORD })).await;
+        assert!((400..404).contains(&answer.status.as_u16()), "{answer:#?}");
+        assert_eq!(answer.set_cookies(), Vec::<String>::new());
+    }
+    assert_eq!((provider.live_sessions().await, provider.audited("sign_in.ok").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_session_of_the_json_flow_opens_no_other_door() {
+    let provider = TestProvider::https().await;
+    let (direct, own) = (provider.client("direct"), provider.client("own"));
+    let browser = provider.browser();
+    direct
+        .fetch_json(&browser, "/auth/login", json!({ "username": ALICE, "password": PASSWORD }))
+        .await
+        .expect_tokens();
+
+    let asked = own.ask().with("prompt", "none");
+    let page = own.visit(&browser, &asked).await;
+    assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "login_required");
+    browser.go("/account").await.expect_at("/login");
+    assert_eq!(provider.live_grants().await, 1);
+}
+
+#[tokio::test]
+async fn too_many_tries_are_told_when_to_come_back() {
+    let provider = TestProvider::with(|config| {
+        crate::support::on_https(config);
+        config.passwords.attempts_per_account_and_network = 2;
+    })
+    .await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+    let wrong = json!({ "username": ALICE, "password": "not the password" });
+    for _ in 0..2 {
+        app.fetch_json(&browser, "/auth/login", wrong.clone()).await.expect_error("invalid_credentials");
+    }
+    let right = json!({ "username": ALICE, "password": PASSWORD });
+    let answer = app.fetch_json(&browser, "/auth/login", right.clone()).await.expect(429);
+    let wait: u64 = answer.header("retry-after").parse().unwrap();
+    assert_eq!(provider.live_sessions().await, 0);
+    provider.advance(wait).await;
+    app.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
+    assert_eq!(provider.live_sessions().await, 1);
+}

@@ -1,0 +1,72 @@
+//! What another process changes is seen with the next look at the counters.
+
+use serde_json::json;
+
+use crate::support::{ALICE, TestProvider};
+
+#[tokio::test]
+async fn a_client_that_another_process_disables_is_out_with_all_it_had() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let tokens = app.tokens_of(ALICE).await;
+    let code = app.code_of(ALICE).await;
+
+    provider.disable_client("web").await;
+    provider.follow_changes().await;
+
+    app.redeem(&code).await.expect_error("invalid_client");
+    app.refresh(&tokens.refresh).await.expect_error("invalid_client");
+    app.userinfo(&tokens.access).await.expect_error("invalid_token");
+    let page = app.visit(&provider.browser(), &app.ask()).await;
+    assert_eq!((page.away, page.answer.status.as_u16()), (None, 400));
+    assert_eq!((provider.live_grants().await, provider.live_families().await), (0, 0));
+}
+
+#[tokio::test]
+async fn even_before_the_look_nothing_new_is_given_for_the_grant() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let tokens = app.tokens_of(ALICE).await;
+    provider.disable_client("web").await;
+    let refused = app.refresh(&tokens.refresh).await;
+    assert!(matches!(refused.status.as_u16(), 400 | 401), "{refused:#?}");
+    assert_eq!(provider.live_families().await, 0);
+}
+
+#[tokio::test]
+async fn two_processes_serve_one_house() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let tokens = app.tokens_of(ALICE).await;
+    let second = provider.second_process().await;
+    assert!(second.provider.directory.snapshot().client("new").is_none());
+
+    provider.register("new", json!({ "application_type": "service", "scope": "notes:read" })).await;
+
+    assert!(second.provider.directory.snapshot().client("new").is_none(), "it has not looked yet");
+    second.follow_changes().await.unwrap();
+    assert!(second.provider.directory.snapshot().client("new").is_some());
+    assert_eq!(second.unready(), Vec::<&str>::new());
+    // Both sign with the same keys, and know each other's refresh tokens.
+    assert_eq!(second.provider.keys.ring().jwks().bytes, provider.app().provider.keys.ring().jwks().bytes);
+    app.refresh(&tokens.refresh).await.expect_tokens();
+    assert_eq!(provider.live_families().await, 1);
+}
+
+#[tokio::test]
+async fn a_process_that_has_not_looked_for_too_long_gives_nothing() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let tokens = app.tokens_of(ALICE).await;
+    provider.app().clock.advance(std::time::Duration::from_secs(31));
+
+    let answer = app.refresh(&tokens.refresh).await.expect(503);
+
+    assert!(!answer.header("retry-after").is_empty());
+    provider.get("/readyz").await.expect(503);
+    provider.get("/healthz").await.expect(200);
+    provider.follow_changes().await;
+    provider.get("/readyz").await.expect(200);
+    app.refresh(&tokens.refresh).await.expect_tokens();
+    assert_eq!(provider.number("SELECT generation FROM refresh_families").await, 1);
+}

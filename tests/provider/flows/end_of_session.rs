@@ -1,0 +1,86 @@
+//! Sign-out ends session, families, refresh, userinfo and introspection.
+
+use crate::support::{ALICE, TestProvider};
+
+#[tokio::test]
+async fn sign_out_ends_everything_that_hangs_on_the_session() {
+    let provider = TestProvider::https().await;
+    let (spa, own, api) = (provider.client("spa"), provider.client("own"), provider.client("api"));
+    let browser = provider.browser();
+    let at_spa = spa.signed_in_at(&browser, ALICE).await;
+    let linked = own.ask().with("scope", "openid notes:read");
+    let page = own.visit(&browser, &linked).await;
+    let at_own = own.redeem(&linked.code_in(page.left_for(), provider.issuer())).await.expect_tokens();
+    let code = spa.code_at(&browser, ALICE).await;
+    assert!(api.sees_alive(&at_spa.access).await && api.sees_alive(&at_own.access).await);
+
+    let page = browser.go("/account").await;
+    browser.submit(&page, "/logout", &[]).await.expect(200).expect_text("You are signed out");
+
+    assert_eq!(browser.cookie_names(), ["__Host-Http-browser"]);
+    spa.refresh_at(&browser).await.expect_error("invalid_grant");
+    spa.redeem_at(&browser, &code).await.expect_error("invalid_grant");
+    for token in [&at_spa.access, &at_own.access] {
+        spa.userinfo(token).await.expect_error("invalid_token");
+        assert!(!api.sees_alive(token).await);
+    }
+    browser.go("/account").await.expect_at("/login");
+    assert_eq!((provider.live_sessions().await, provider.live_families().await, provider.live_grants().await), (0, 0, 0));
+    assert_eq!(provider.audited("session.end").await, 1);
+}
+
+#[tokio::test]
+async fn a_copied_session_cookie_ends_with_the_session() {
+    let provider = TestProvider::https().await;
+    let spa = provider.client("spa");
+    let browser = provider.browser();
+    spa.signed_in_at(&browser, ALICE).await;
+    let thief = browser.copied_to("203.0.113.9");
+    let page = browser.go("/account").await;
+    browser.submit(&page, "/logout", &[]).await;
+
+    thief.go("/account").await.expect_at("/login");
+    spa.refresh_at(&thief).await.expect_error("invalid_grant");
+    assert_eq!(provider.live_families().await, 0);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_lies_idle_or_grows_too_old() {
+    let provider = TestProvider::https().await;
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    for _ in 0..4 {
+        provider.advance(7 * 3600).await;
+        browser.go("/account").await.expect_at("/account");
+    }
+    provider.advance(8 * 3600).await;
+    browser.go("/account").await.expect_at("/login");
+    assert_eq!(provider.number("SELECT COUNT(*) FROM sessions").await, 1);
+}
+
+#[tokio::test]
+async fn a_person_signed_out_everywhere_by_an_admin_is_out() {
+    let provider = TestProvider::https().await;
+    let (spa, native) = (provider.client("spa"), provider.client("native"));
+    let browser = provider.browser();
+    let at_spa = spa.signed_in_at(&browser, ALICE).await;
+    let on_phone = native.tokens_of(ALICE).await;
+    provider.end_everything_of(ALICE).await;
+    spa.refresh_at(&browser).await.expect_error("invalid_grant");
+    native.refresh(&on_phone.refresh).await.expect_error("invalid_grant");
+    spa.userinfo(&at_spa.access).await.expect_error("invalid_token");
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_grant_ended_by_an_admin_leaves_the_others() {
+    let provider = TestProvider::https().await;
+    let native = provider.client("native");
+    let first = native.tokens_of(ALICE).await;
+    let grant = provider.texts("SELECT id FROM grants").await.remove(0);
+    let second = native.tokens_of(ALICE).await;
+    provider.end_grant(&grant).await;
+    native.refresh(&first.refresh).await.expect_error("invalid_grant");
+    native.refresh(&second.refresh).await.expect_tokens();
+    assert_eq!((provider.live_grants().await, provider.live_families().await), (1, 1));
+}

@@ -1,0 +1,119 @@
+//! Sign-out that an app starts (OIDC RP-Initiated Logout).
+
+use crate::support::{ALICE, BOB, TestProvider, encode};
+
+const BYE: &str = "https://own.example/bye";
+
+#[tokio::test]
+async fn the_operators_own_app_with_the_right_hint_is_not_asked_about() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    let query = encode(&[("id_token_hint", &tokens.id), ("post_logout_redirect_uri", BYE), ("state", "s 1")]);
+
+    let page = browser.come(&format!("/oauth2/logout?{query}")).await;
+
+    assert_eq!(page.left_for(), format!("{BYE}?state=s+1"));
+    assert_eq!((provider.live_sessions().await, browser.cookie("sid")), (0, None));
+    // Nobody is signed in any more: the way back is still good, for who shows a hint.
+    let page = browser.come(&format!("/oauth2/logout?{query}")).await;
+    assert_eq!(page.left_for(), format!("{BYE}?state=s+1"));
+}
+
+#[tokio::test]
+async fn without_a_hint_the_person_is_asked() {
+    let provider = TestProvider::start().await;
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let query = encode(&[("client_id", "own"), ("post_logout_redirect_uri", BYE)]);
+
+    let page = browser.come(&format!("/oauth2/logout?{query}")).await.expect(200).expect_text("Sign out?");
+    assert_eq!(provider.live_sessions().await, 1, "a link signs nobody out");
+    let page = browser.submit(&page, "/logout", &[]).await;
+
+    assert_eq!(page.left_for(), BYE);
+    assert_eq!(provider.live_sessions().await, 0);
+}
+
+#[tokio::test]
+async fn a_foreign_app_is_asked_about_even_with_a_hint() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let browser = provider.browser();
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    let query = encode(&[("id_token_hint", &tokens.id), ("post_logout_redirect_uri", "https://web.example/bye")]);
+    let page = browser.come(&format!("/oauth2/logout?{query}")).await.expect(200).expect_text("The web app");
+    assert_eq!(provider.live_sessions().await, 1);
+    assert_eq!(browser.submit(&page, "/logout", &[]).await.left_for(), "https://web.example/bye");
+    assert_eq!(provider.live_sessions().await, 0);
+    // What was given for use without the person stays.
+    app.refresh(&tokens.refresh).await.expect_tokens();
+}
+
+#[tokio::test]
+async fn a_hint_about_another_session_asks() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let alices = app.tokens_of(ALICE).await;
+    let browser = provider.browser();
+    browser.sign_in(BOB).await;
+    let query = encode(&[("id_token_hint", &alices.id), ("post_logout_redirect_uri", BYE)]);
+    browser.come(&format!("/oauth2/logout?{query}")).await.expect(200).expect_text("Sign out?");
+    assert_eq!(provider.live_sessions().await, 2);
+}
+
+#[tokio::test]
+async fn a_hint_still_counts_when_it_has_expired() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    provider.advance(3600).await;
+    let query = encode(&[("id_token_hint", &tokens.id), ("post_logout_redirect_uri", BYE)]);
+    let page = browser.come(&format!("/oauth2/logout?{query}")).await;
+    assert_eq!((page.left_for(), provider.live_sessions().await), (BYE, 0));
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_registered_is_never_gone_to() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    for query in [
+        encode(&[("id_token_hint", &tokens.id), ("post_logout_redirect_uri", "https://evil.example/")]),
+        encode(&[("post_logout_redirect_uri", BYE)]),
+        encode(&[("id_token_hint", &tokens.id), ("client_id", "web"), ("post_logout_redirect_uri", BYE)]),
+        encode(&[("id_token_hint", "x.y.z"), ("post_logout_redirect_uri", BYE)]),
+    ] {
+        let page = browser.come(&format!("/oauth2/logout?{query}")).await;
+        assert_eq!((page.away, page.answer.status.as_u16()), (None, 400), "{query}");
+    }
+    assert_eq!(provider.live_sessions().await, 1);
+}
+
+#[tokio::test]
+async fn nobody_signed_in_and_nothing_shown_ends_on_our_own_page() {
+    let provider = TestProvider::start().await;
+    let browser = provider.browser();
+    let query = encode(&[("client_id", "own"), ("post_logout_redirect_uri", BYE)]);
+    let page = browser.come(&format!("/oauth2/logout?{query}")).await.expect(200).expect_text("You are signed out");
+    assert_eq!((page.away, provider.live_sessions().await), (None, 0));
+}
+
+#[tokio::test]
+async fn an_app_may_post_its_request_from_its_own_site() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    let fields = [("id_token_hint", tokens.id.as_str()), ("post_logout_redirect_uri", BYE)];
+
+    // The post arrives without the session cookie, so nobody seems signed in: it must not be said that somebody was signed out.
+    let page = browser.posted_from_elsewhere("/oauth2/logout", &fields).await;
+
+    let ended = provider.live_sessions().await == 0;
+    let says_so = page.away.is_some() || page.answer.body.contains("You are signed out");
+    assert_eq!(ended, says_so, "what is told is what happened: {page:#?}");
+}

@@ -1,0 +1,54 @@
+//! The first admin comes by a link that works once.
+
+use frontdesk::accounts::first_admin;
+
+use crate::support::{PASSWORD, TestProvider};
+
+const FORM: [(&str, &str); 5] = [
+    ("username", "root"),
+    ("name", "Root Person"),
+    ("email", "root@example.com"),
+    ("new_password", PASSWORD),
+    ("repeat_password", PASSWORD),
+];
+
+#[tokio::test]
+async fn the_link_creates_the_first_admin_and_then_works_no_more() {
+    let provider = TestProvider::empty().await;
+    let link = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap().unwrap();
+    let path = format!("/setup/{}", link.expose());
+    let browser = provider.browser();
+    browser.go(&path).await.expect(200);
+    let page = browser.go(&path).await.expect(200);
+    let weak = [FORM[0], FORM[1], FORM[2], ("new_password", "short"), ("repeat_password", "short")];
+    browser.submit(&page, &path, &weak).await.expect(400);
+    assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
+
+    browser.submit(&page, &path, &FORM).await.expect_at("/login");
+
+    browser.sign_in("root").await;
+    let other = [("username", "second"), FORM[1], ("email", "second@example.com"), FORM[3], FORM[4]];
+    browser.submit(&page, &path, &other).await.expect(404);
+    browser.go(&path).await.expect(404);
+    assert_eq!(provider.texts("SELECT username FROM users").await, ["root"]);
+    assert!(provider.texts("SELECT roles FROM users").await[0].contains("admin"));
+    let again = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap();
+    assert!(again.is_none());
+}
+
+#[tokio::test]
+async fn the_link_works_for_an_hour_and_cannot_be_guessed() {
+    let provider = TestProvider::empty().await;
+    let link = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap().unwrap();
+    let path = format!("/setup/{}", link.expose());
+    let browser = provider.browser();
+    let page = browser.go(&path).await.expect(200);
+    let guessed = format!("{}A", &path[..path.len() - 1]);
+    if guessed != path {
+        browser.go(&guessed).await.expect(404);
+    }
+    provider.advance(3600).await;
+    browser.go(&path).await.expect(404);
+    browser.submit(&page, &path, &FORM).await.expect(404);
+    assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
+}
