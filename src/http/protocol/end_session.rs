@@ -18,8 +18,13 @@ pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     answer(visitor, Params::parse(query.unwrap_or_default().as_bytes())).await
 }
 
-/// A request in a form; it may come from another site.
+/// A request in a form. It may come from another site, and then our cookies do not come along: the browser is sent to ask again
+/// with GET, when they do. Otherwise the person would be told of a sign-out that never was.
 pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
+    if visitor.signed_in.is_none() {
+        let location = format!("/oauth2/logout?{}", params.encoded());
+        return visitor.answer(SeeOther::within(&location));
+    }
     answer(visitor, params).await
 }
 
