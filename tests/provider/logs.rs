@@ -99,7 +99,8 @@ async fn the_log_at_trace_names_every_request_and_no_secret() {
         }
         for parameter in ["code", "txn"] {
             let location = answer.header("location");
-            let url = if location.starts_with('/') { format!("https://id.shop.test{location}") } else { location.to_owned() };
+            let url =
+                if location.starts_with('/') { format!("https://id.shop.test{location}") } else { location.to_owned() };
             secrets.extend((!url.is_empty()).then(|| query_of(&url, parameter)).flatten());
         }
         if answer.header("content-type").starts_with("application/json") {
@@ -113,7 +114,7 @@ async fn the_log_at_trace_names_every_request_and_no_secret() {
     secrets.retain(|secret| !secret.is_empty());
     secrets.sort();
     secrets.dedup();
-    assert!(secrets.len() > 60, "the story was told: {}", secrets.len());
+    assert!(secrets.len() > 50, "the story was told: {}", secrets.len());
 
     let log = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
     for answer in &answers {

@@ -136,7 +136,11 @@ async fn the_room_is_closed_to_who_is_not_signed_in() {
     session.sign_in(ADMIN).await;
     let own = provider.issuer().to_owned();
     let refused = provider
-        .post("/account/sessions/end-others", &[("origin", &own), ("sec-fetch-site", "same-origin")], &[("csrf", &csrf)])
+        .post(
+            "/account/sessions/end-others",
+            &[("origin", &own), ("sec-fetch-site", "same-origin")],
+            &[("csrf", &csrf)],
+        )
         .await;
     assert_eq!(refused.status.as_u16(), 403);
     assert_eq!(provider.live_sessions().await, 1);

@@ -49,9 +49,7 @@ async fn a_refresh_may_ask_for_less_and_never_for_more() {
 
     let refresh = |scope: &'static str, token: String| {
         let app = app.clone();
-        async move {
-            app.token(&[("grant_type", "refresh_token"), ("refresh_token", &token), ("scope", scope)]).await
-        }
+        async move { app.token(&[("grant_type", "refresh_token"), ("refresh_token", &token), ("scope", scope)]).await }
     };
     refresh("openid notes:read notes:write", tokens.refresh.clone()).await.expect_error("invalid_scope");
     let less = refresh("notes:read", tokens.refresh.clone()).await.expect_tokens();

@@ -229,7 +229,10 @@ async fn an_app_that_is_not_known_or_comes_with_a_foreign_address_gets_a_page() 
         assert!(page.away.is_none(), "{page:#?}");
         assert_eq!(page.answer.status.as_u16(), 400);
     }
-    assert_eq!((provider.live_grants().await, provider.number("SELECT COUNT(*) FROM authorize_requests").await), (0, 0));
+    assert_eq!(
+        (provider.live_grants().await, provider.number("SELECT COUNT(*) FROM authorize_requests").await),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -241,10 +244,7 @@ async fn client_credentials_give_a_token_for_the_client_itself() {
     assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("worker"), &json!("worker")));
     assert_eq!((&claims["scope"], &claims["aud"]), (&json!("notes:read"), &json!("https://api.shop.test/")));
     assert_eq!((tokens.refresh.as_str(), tokens.id.as_str()), ("", ""));
-    worker
-        .token(&[("grant_type", "client_credentials"), ("scope", "notes:write")])
-        .await
-        .expect_error("invalid_scope");
+    worker.token(&[("grant_type", "client_credentials"), ("scope", "notes:write")]).await.expect_error("invalid_scope");
     let forged = [("grant_type", "client_credentials"), ("client_id", "worker"), ("client_secret", "guess")];
     provider.post("/oauth2/token", &[], &forged).await.expect_error("invalid_client");
     assert_eq!((provider.live_grants().await, provider.live_families().await), (0, 0));

@@ -20,7 +20,11 @@ async fn the_code_is_redeemed_for_a_cookie_with_every_attribute() {
     let (name, value) = parts.remove(0).split_once('=').unwrap();
     assert!(name.starts_with("__Host-Http-rt.") && value.starts_with("fd_rt_"), "{cookie}");
     parts.sort_unstable();
-    assert_eq!(parts, ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"], "it lives as the session's: with the browser");
+    assert_eq!(
+        parts,
+        ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"],
+        "it lives as the session's: with the browser"
+    );
     assert!(!answer.body.contains(value));
     assert_eq!(answer.header("access-control-allow-origin"), "https://spa.shop.test");
     assert_eq!(answer.header("access-control-allow-credentials"), "true");
@@ -104,7 +108,10 @@ async fn a_lost_answer_is_given_again_however_late() {
     app.refresh_at(&browser).await.expect_tokens();
 
     assert_eq!(browser.cookie(&name).unwrap(), after);
-    assert_eq!((provider.live_families().await, provider.number("SELECT generation FROM refresh_families").await), (1, 1));
+    assert_eq!(
+        (provider.live_families().await, provider.number("SELECT generation FROM refresh_families").await),
+        (1, 1)
+    );
 }
 
 #[tokio::test]

@@ -25,7 +25,10 @@ async fn sign_out_ends_everything_that_hangs_on_the_session() {
         assert!(!api.sees_alive(token).await);
     }
     browser.go("/account").await.expect_at("/login");
-    assert_eq!((provider.live_sessions().await, provider.live_families().await, provider.live_grants().await), (0, 0, 0));
+    assert_eq!(
+        (provider.live_sessions().await, provider.live_families().await, provider.live_grants().await),
+        (0, 0, 0)
+    );
     assert_eq!(provider.audited("session.end").await, 1);
 }
 
@@ -59,17 +62,34 @@ async fn a_session_ends_when_it_lies_idle_or_grows_too_old() {
 }
 
 #[tokio::test]
-async fn a_person_signed_out_everywhere_by_an_admin_is_out() {
+async fn a_disabled_person_is_out_everywhere() {
     let provider = TestProvider::https().await;
     let (spa, native) = (provider.client("spa"), provider.client("native"));
     let browser = provider.browser();
     let at_spa = spa.signed_in_at(&browser, ALICE).await;
     let on_phone = native.tokens_of(ALICE).await;
-    provider.end_everything_of(ALICE).await;
+    provider.disable(ALICE).await;
     spa.refresh_at(&browser).await.expect_error("invalid_grant");
     native.refresh(&on_phone.refresh).await.expect_error("invalid_grant");
     spa.userinfo(&at_spa.access).await.expect_error("invalid_token");
+    native.userinfo(&on_phone.access).await.expect_error("invalid_token");
     assert_eq!((provider.live_sessions().await, provider.live_families().await), (0, 0));
+    provider.enable(ALICE).await;
+    browser.go("/account").await.expect_at("/login");
+    native.refresh(&on_phone.refresh).await.expect_error("invalid_grant");
+    assert_eq!(provider.live_grants().await, 0);
+}
+
+#[tokio::test]
+async fn what_was_given_for_use_without_the_person_outlives_the_sign_out() {
+    let provider = TestProvider::https().await;
+    let native = provider.client("native");
+    let browser = provider.browser();
+    let tokens = native.tokens_at(&browser, ALICE).await;
+    let page = browser.go("/account").await;
+    browser.submit(&page, "/logout", &[]).await.expect(200);
+    native.refresh(&tokens.refresh).await.expect_tokens();
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (0, 1));
 }
 
 #[tokio::test]

@@ -40,7 +40,8 @@ async fn prompt_login_asks_the_same_person_again() {
     // The page cannot be got round by going on without it.
     let txn = page.hidden("/login/again", "txn");
     browser.go(&format!("/oauth2/authorize/i/{txn}")).await.expect_at("/login/again");
-    let wrong = browser.submit(&page, "/login/again", &[("password", "not her password")]).await.expect_at("/login/again");
+    let wrong =
+        browser.submit(&page, "/login/again", &[("password", "not her password")]).await.expect_at("/login/again");
     assert_eq!(provider.live_grants().await, 0);
     let page = browser.submit(&wrong, "/login/again", &[("password", PASSWORD)]).await;
 

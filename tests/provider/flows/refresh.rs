@@ -109,7 +109,10 @@ async fn a_confidential_app_may_do_without_rotation() {
         provider.advance(3600).await;
         assert_eq!(app.refresh(&first.refresh).await.expect_tokens().refresh, first.refresh);
     }
-    assert_eq!((provider.number("SELECT generation FROM refresh_families").await, provider.live_families().await), (0, 1));
+    assert_eq!(
+        (provider.number("SELECT generation FROM refresh_families").await, provider.live_families().await),
+        (0, 1)
+    );
 }
 
 #[tokio::test]

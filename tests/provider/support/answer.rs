@@ -44,7 +44,8 @@ impl Answer {
     /// Fails unless it is a refusal with this code and the status that belongs to it.
     #[track_caller]
     pub(crate) fn expect_error(self, error: &str) -> Self {
-        let status = if matches!(error, "invalid_client" | "invalid_token" | "invalid_credentials") { 401 } else { 400 };
+        let status =
+            if matches!(error, "invalid_client" | "invalid_token" | "invalid_credentials") { 401 } else { 400 };
         let this = self.expect(status);
         assert_eq!(this.json()["error"], error, "{this:#?}");
         this

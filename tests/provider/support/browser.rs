@@ -122,11 +122,6 @@ impl Browser {
         copy
     }
 
-    /// The provider.
-    pub(crate) fn provider(&self) -> &TestProvider {
-        &self.provider
-    }
-
     /// Goes to an address of ours and follows redirects.
     pub(crate) async fn go(&self, path: &str) -> Page {
         self.walk(Method::GET, path, None, From::Here).await

@@ -8,17 +8,19 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
+use frontdesk::accounts::people::{self, Act};
 use frontdesk::app::App;
 use frontdesk::config::{Config, Issuer};
 use frontdesk::domain::alg::Alg;
-use frontdesk::domain::id::UserId;
+use frontdesk::domain::grant::EndReason;
+use frontdesk::domain::id::{ClientId, GrantId, UserId};
 use frontdesk::domain::time::{Clock, Timestamp};
 use frontdesk::http::cookies::Cookies;
 use frontdesk::http::doors::Doors;
 use frontdesk::http::router::router;
 use frontdesk::keys::vault::Vault;
-use frontdesk::oauth::registration::Declaration;
-use frontdesk::store::Store;
+use frontdesk::oauth::registration::{Declaration, House, Registrar};
+use frontdesk::store::{Store, Tx};
 use frontdesk::tokens::revoke::{self, What};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -182,7 +184,8 @@ impl TestProvider {
 
     /// Checks the signature of a token of ours against the published keys and returns header and claims.
     pub(crate) async fn verify(&self, token: &str) -> (jsonwebtoken::Header, Value) {
-        let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_value(self.get("/.well-known/jwks.json").await.json()).unwrap();
+        let jwks: jsonwebtoken::jwk::JwkSet =
+            serde_json::from_value(self.get("/.well-known/jwks.json").await.json()).unwrap();
         let head = jsonwebtoken::decode_header(token).unwrap();
         let jwk = jwks.find(head.kid.as_deref().unwrap()).expect("the key is published");
         let key = jsonwebtoken::DecodingKey::from_jwk(jwk).unwrap();
@@ -236,28 +239,29 @@ impl TestProvider {
         self.number(&format!("SELECT COUNT(*) FROM audit WHERE action = '{action}'")).await
     }
 
-    /// Signs a person out everywhere, as an admin would.
-    pub(crate) async fn end_everything_of(&self, name: &str) {
+    /// Disables a person, as the command line would.
+    pub(crate) async fn disable(&self, name: &str) {
         let (user, now) = (self.user(name).await, self.app().clock.now());
-        self.app()
-            .store
-            .write(async move |tx| {
-                frontdesk::accounts::people::sign_out(tx, &user, frontdesk::accounts::people::Act { actor: "cli", now }).await
-            })
-            .await
-            .unwrap()
-            .unwrap();
+        let work = async move |tx: &mut Tx| people::disable(tx, &user, Act { actor: "cli", now }).await;
+        assert!(self.app().store.write(work).await.unwrap().unwrap());
+    }
+
+    /// Enables a person again.
+    pub(crate) async fn enable(&self, name: &str) {
+        let (user, now) = (self.user(name).await, self.app().clock.now());
+        let work = async move |tx: &mut Tx| people::enable(tx, &user, Act { actor: "cli", now }).await;
+        assert!(self.app().store.write(work).await.unwrap().unwrap());
     }
 
     /// Disables a client, as the command line would. This process has not heard of it yet.
     pub(crate) async fn disable_client(&self, id: &str) {
-        let house = frontdesk::oauth::registration::House::of(self.app().config()).unwrap();
-        let (id, now) = (frontdesk::domain::id::ClientId::new(id), self.app().clock.now());
+        let house = House::of(self.app().config()).unwrap();
+        let (id, now) = (ClientId::new(id), self.app().clock.now());
         let disabled = self
             .app()
             .store
             .write(async move |tx| {
-                let registrar = frontdesk::oauth::registration::Registrar { house: &house, actor: "cli", now };
+                let registrar = Registrar { house: &house, actor: "cli", now };
                 registrar.disable_client(tx, &id).await
             })
             .await;
@@ -266,8 +270,8 @@ impl TestProvider {
 
     /// Ends one grant, as the status of a token would be ended by an admin.
     pub(crate) async fn end_grant(&self, id: &str) {
-        let (id, now) = (frontdesk::domain::id::GrantId::new(id), self.app().clock.now());
-        let reason = frontdesk::domain::grant::EndReason::Admin;
+        let (id, now) = (GrantId::new(id), self.app().clock.now());
+        let reason = EndReason::Admin;
         self.app()
             .store
             .write(async move |tx| revoke::end(tx, What::Grant(&id), reason, "cli", now).await.map(drop))
