@@ -18,18 +18,10 @@ pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     answer(visitor, Params::parse(query.unwrap_or_default().as_bytes())).await
 }
 
-<<<<<<< HEAD
-/// A request in a form. It may come from another site, and then our session cookie does not come along: the browser is sent
-/// once around to fetch the same in a query, when it does. Otherwise a person would be told that nobody is signed in, and
-/// would stay signed in.
-pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
-    if visitor.signed_in.is_none() && params.refuse_duplicates().is_ok() {
-=======
 /// A request in a form. It may come from another site, and then our cookies do not come along: the browser is sent to ask again
 /// with GET, when they do. Otherwise the person would be told of a sign-out that never was.
 pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
     if visitor.signed_in.is_none() {
->>>>>>> provider
         let location = format!("/oauth2/logout?{}", params.encoded());
         return visitor.answer(SeeOther::within(&location));
     }
