@@ -3,6 +3,14 @@
 //! Nothing here listens on a socket, and nothing sleeps: requests go straight into the router, and the clock stands until a test
 //! moves it. The database is a file of its own, or a schema of its own where `TEST_DATABASE_URL` names a PostgreSQL.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected shall stop"
+)]
+
 mod flows;
 mod logs;
 mod races;
