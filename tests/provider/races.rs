@@ -114,6 +114,28 @@ async fn parallel_tabs_get_the_same_cookie() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_codes_of_one_session_leave_one_family() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("spa");
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    for _ in 0..ROUNDS {
+        let mut codes = Vec::new();
+        for _ in 0..AT_ONCE {
+            codes.push(app.code_at(&browser, ALICE).await);
+        }
+        let answers = all_at_once(codes.into_iter().map(|code| {
+            let (app, tab) = (app.clone(), browser.copied_to("192.0.2.7"));
+            async move { app.redeem_at(&tab, &code).await }
+        }))
+        .await;
+
+        assert_eq!(granted(&answers), AT_ONCE, "each replaces the one before it");
+        assert_eq!((provider.live_grants().await, provider.live_families().await), (1, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_sign_out_leaves_no_family_behind_however_the_race_ends() {
     let provider = TestProvider::https().await;
     let apps = [provider.client("spa"), provider.client("second")];

@@ -109,7 +109,7 @@ impl AuthorizationCodeRequest {
             Ok(target) => target,
             Err(error) => return Ok(Outcome::Refused(error)),
         };
-        if !grants::touch(tx, &standing.grant.id, now).await? {
+        if !hold_parents(tx, &standing, now).await? {
             return refused("the authorization is over");
         }
         if !codes::redeem(tx, &code.id, now).await? {
@@ -189,8 +189,16 @@ fn comes_from_its_browser(standing: &Standing, caller: &Caller) -> bool {
     }
 }
 
+/// Touches what the family will hang on, the session first. In cookie mode two codes of one session would else both find no
+/// family to replace, and open two. False: it is over.
+async fn hold_parents(tx: &mut Tx, standing: &Standing, now: Timestamp) -> Result<bool, StoreError> {
+    let grant = &standing.grant;
+    Ok((grant.delivery != Delivery::Cookie || grants::touch_session(tx, &grant.session_id, now).await?)
+        && grants::touch(tx, &grant.id, now).await?)
+}
+
 /// Opens the family of a grant, if its client gets refresh tokens. In cookie mode an older living family of the same session
-/// and client is replaced.
+/// and client is replaced. The session and the grant must have been touched in the same unit.
 pub(in crate::oauth) async fn open_family(
     tx: &mut Tx,
     standing: &Standing,
