@@ -21,6 +21,7 @@ CREATE TABLE consents (
     client_id TEXT NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
     scope TEXT NOT NULL,
     claims TEXT NOT NULL,
+    resources TEXT NOT NULL,
     granted_at BIGINT NOT NULL,
     PRIMARY KEY (user_id, client_id)
 );

@@ -143,6 +143,17 @@ impl ClaimsRequest {
         }
     }
 
+    /// Without the claims of a person that no scope of `allowed` opens: asking by name gets nobody more than asking by scope.
+    #[must_use]
+    pub fn within(mut self, allowed: &ScopeSet) -> Self {
+        let open = |name: &str| {
+            STANDARD.iter().find(|(claim, _)| *claim == name).is_none_or(|(_, opened_by)| allowed.contains(opened_by))
+        };
+        self.id_token.retain(|name, _| open(name));
+        self.userinfo.retain(|name, _| open(name));
+        self
+    }
+
     /// The claims of a person that are wished by name anywhere: what consent has to speak of.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -231,6 +242,15 @@ mod tests {
         assert!(claims.id_token["auth_time"].essential);
         assert_eq!(ClaimsRequest::stored(&claims.to_text()).unwrap(), claims);
         assert_eq!(ClaimsRequest::stored("").unwrap(), ClaimsRequest::default());
+    }
+
+    #[test]
+    fn a_wish_opens_no_more_than_the_scopes_of_the_client() {
+        let text = r#"{"userinfo":{"email":null,"phone_number":null},"id_token":{"name":null,"acr":null,"sub":null}}"#;
+        let allowed = ScopeSet::parse("openid email").unwrap();
+        let claims = ClaimsRequest::parse(text).unwrap().within(&allowed);
+        assert_eq!(claims.names(), ["email"]);
+        assert_eq!(claims.id_token.keys().collect::<Vec<_>>(), ["acr", "sub"]);
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::fmt;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScopeSet(Vec<String>);
 
-/// The text is not `scope-token *( SP scope-token )`.
+/// No list of scopes that means something is longer. Without an end, comparing its words would be a way to keep us busy.
+const LONGEST: usize = 4096;
+
+/// The text is not `scope-token *( SP scope-token )`, or too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedScope;
 
 impl fmt::Display for MalformedScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a scope is a list of printable ASCII words, apart by single spaces, without quotes or backslashes")
+        f.write_str("a scope is a list of printable ASCII words, apart by single spaces, without quotes or backslashes, 4096 characters at most")
     }
 }
 
@@ -22,9 +25,13 @@ impl ScopeSet {
     /// Reads a scope parameter. An empty text is the empty set.
     ///
     /// # Errors
-    /// [`MalformedScope`] if a character is outside RFC 6749's grammar or words are apart by more than one space.
+    /// [`MalformedScope`] if a character is outside RFC 6749's grammar or words are apart by more than one space, or if the
+    /// text is over 4096 characters.
     pub fn parse(text: &str) -> Result<Self, MalformedScope> {
         let mut set = Self::default();
+        if text.len() > LONGEST {
+            return Err(MalformedScope);
+        }
         if text.is_empty() {
             return Ok(set);
         }
@@ -132,5 +139,7 @@ mod tests {
             assert_eq!(ScopeSet::parse(text), Err(MalformedScope), "{text:?}");
         }
         assert!(ScopeSet::parse("").unwrap().is_empty());
+        assert!(ScopeSet::parse(&"a".repeat(LONGEST)).is_ok());
+        assert!(ScopeSet::parse(&"a".repeat(LONGEST + 1)).is_err());
     }
 }

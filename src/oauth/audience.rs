@@ -66,7 +66,12 @@ pub fn decide(
     };
     let resource = find(named, client, provider, &snapshot)?;
     let identifier = resource.map_or(provider.issuer_id(), |resource| resource.identifier.as_str());
-    if !granted_resources.is_empty() && !granted_resources.iter().any(|granted| granted == identifier) {
+    let covered = match granted_resources {
+        // No resource was named when it was granted, so it covers those that its scopes belong to (RFC 8707 §2.2).
+        [] => resource.is_none_or(|own| scope.iter().any(|word| own.scopes.contains(word))),
+        granted => granted.iter().any(|granted| granted == identifier),
+    };
+    if !covered {
         return Err(invalid_target("the authorization does not cover this resource"));
     }
     Ok(Target {

@@ -44,13 +44,17 @@ impl Presented {
     /// # Errors
     /// `invalid_request` if there are two proofs, `invalid_client` if there is none or it cannot be read.
     pub fn read(authorization: Option<&str>, params: &Params) -> Result<Self, OAuthError> {
-        if params.has("client_assertion") || params.has("client_assertion_type") {
+        let posted = params.get("client_secret");
+        let asserted = params.has("client_assertion") || params.has("client_assertion_type");
+        if usize::from(authorization.is_some()) + usize::from(posted.is_some()) + usize::from(asserted) > 1 {
+            return Err(OAuthError::invalid_request("the client proved itself in two ways, use one"));
+        }
+        if asserted {
+            // Not a method of ours yet, so it proves nothing.
             return Err(OAuthError::invalid_client());
         }
-        let posted = params.get("client_secret");
         match (authorization, posted) {
-            (Some(_), Some(_)) => Err(OAuthError::invalid_request("the client proved itself in two ways, use one")),
-            (Some(header), None) => {
+            (Some(header), _) => {
                 let (id, secret) = basic(header).ok_or_else(OAuthError::invalid_client)?;
                 if params.get("client_id").is_some_and(|posted| posted != id) {
                     return Err(OAuthError::invalid_request(

@@ -1,11 +1,15 @@
 //! Request parameters: each at most once, empty means absent (RFC 6749 §3.1, §3.2).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::error::OAuthError;
 
 /// Parameters that their specifications let occur more than once (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// More parameters than any request of ours has. What is over does not count as one more, it is refused.
+const MOST: usize = 128;
 
 /// The parameters of one request.
 #[derive(Default, Clone)]
@@ -62,7 +66,7 @@ impl Params {
         self.get(name).is_some()
     }
 
-    /// Refuses a parameter sent twice.
+    /// Refuses a parameter sent twice, and more parameters than a request can need.
     ///
     /// # Errors
     /// `invalid_request`.
@@ -75,11 +79,11 @@ impl Params {
     /// # Errors
     /// `invalid_request`.
     pub fn refuse_duplicates_among(&self, which: impl Fn(&str) -> bool) -> Result<(), OAuthError> {
-        let twice = self
-            .0
-            .iter()
-            .enumerate()
-            .any(|(at, (name, _))| which(name) && self.0.iter().skip(at + 1).any(|(other, _)| other == name));
+        if self.0.len() > MOST {
+            return Err(OAuthError::invalid_request("there are too many parameters"));
+        }
+        let mut seen = HashSet::with_capacity(self.0.len());
+        let twice = self.0.iter().any(|(name, _)| which(name) && !seen.insert(name));
         if twice { Err(OAuthError::invalid_request("a parameter was sent twice")) } else { Ok(()) }
     }
 
@@ -114,6 +118,8 @@ mod tests {
         assert!(params.refuse_duplicates().is_ok());
         assert!(Params::parse(b"a=1&a=1").refuse_duplicates().is_err());
         assert!(Params::parse(b"a=1&b=2&a=").refuse_duplicates().is_ok(), "an empty value is no value");
+        let many: String = (0..=MOST).map(|n| format!("p{n}=1&")).collect();
+        assert!(Params::parse(many.as_bytes()).refuse_duplicates().is_err());
         assert!(Params::parse(b"a=%00").refuse_nul().is_err());
         assert_eq!(Params::parse(params.encoded().as_bytes()).get("state"), Some("a b c"));
     }

@@ -94,6 +94,10 @@ impl Provider {
         let (absolute, idle) = match client.settings.application_type {
             ApplicationType::Browser => (tokens.refresh_lifetime_browser, tokens.refresh_lifetime_browser),
             ApplicationType::Native => (tokens.refresh_lifetime_native, tokens.refresh_idle_native),
+            // Without a secret a copied token works anywhere, so it does not get the long life of those that have one.
+            ApplicationType::Web | ApplicationType::Service if client.settings.is_public() => {
+                (tokens.refresh_lifetime_browser, tokens.refresh_lifetime_browser)
+            }
             ApplicationType::Web | ApplicationType::Service => {
                 (tokens.refresh_lifetime_confidential, tokens.refresh_idle_confidential)
             }

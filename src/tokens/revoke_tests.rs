@@ -18,8 +18,8 @@ async fn house() -> TestStore {
         VALUES ('c1', 'c1', '{}', 0, 1, 0, 0, 0), ('c2', 'c2', '{}', 0, 2, 0, 0, 0)").await;
     store
         .run(
-            "INSERT INTO consents (user_id, client_id, scope, claims, granted_at) VALUES \
-        ('u1', 'c1', '', '', 0), ('u1', 'c2', '', '', 0), ('u2', 'c1', '', '', 0)",
+            "INSERT INTO consents (user_id, client_id, scope, claims, resources, granted_at) VALUES \
+        ('u1', 'c1', '', '', '', 0), ('u1', 'c2', '', '', '', 0), ('u2', 'c1', '', '', '', 0)",
         )
         .await;
     store.run("INSERT INTO grants (id, user_id, client_id, session_id, sid, session_linked, scope, resources, claims, auth_time, \

@@ -198,6 +198,55 @@ async fn a_disabled_person_keeps_nothing_however_the_race_ends() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_withdrawal_leaves_no_grant_behind_however_the_race_ends() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let browser = std::sync::Arc::new(provider.browser());
+    for _ in 0..ROUNDS {
+        app.code_at(&browser, ALICE).await;
+        let page = browser.go("/account/apps/web/withdraw").await;
+        let mut tasks = JoinSet::new();
+        for turn in 0..AT_ONCE {
+            if turn == AT_ONCE / 2 {
+                let (browser, page) = (browser.clone(), page.clone());
+                tasks.spawn(async move {
+                    browser.submit(&page, "/account/apps/withdraw", &[]).await;
+                });
+            }
+            let (app, tab) = (app.clone(), browser.copied_to("192.0.2.7"));
+            tasks.spawn(async move { drop(app.visit(&tab, &app.ask()).await) });
+        }
+        tasks.join_all().await;
+
+        assert_eq!(provider.number("SELECT COUNT(*) FROM consents").await, 0);
+        assert_eq!(provider.live_grants().await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_code_that_a_stranger_spoils_meanwhile_is_no_second_use() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    for _ in 0..ROUNDS {
+        let code = app.code_of(ALICE).await;
+        let before = provider.live_grants().await;
+        let mut wrong = code.clone();
+        wrong.verifier = "w".repeat(43);
+        let (right, spoilt) = tokio::join!(
+            all_at_once([(app.clone(), code)].map(|(app, code)| async move { app.redeem(&code).await })),
+            all_at_once([(app.clone(), wrong)].map(|(app, code)| async move { app.redeem(&code).await })),
+        );
+        granted(&spoilt);
+        // Whoever was first: the right one won, and the wrong one after it is a use by the client itself; or the wrong one
+        // spoilt the code, and then nothing that was given ends.
+        if granted(&right) == 0 {
+            assert_eq!(provider.live_grants().await, before);
+            assert_eq!(provider.audited("code.reuse").await, 0);
+        }
+    }
+}
+
 /// Other people's requests that run meanwhile, so that the dropped one meets full batches.
 async fn load(provider: &TestProvider, token: &mut String) {
     let app = provider.client("native");

@@ -277,7 +277,7 @@ pub async fn apps(visitor: Visitor, Query(done): Query<Done>) -> Response {
                 id: id.as_str().to_owned(),
                 app: app_shown(client, client.settings.redirect_uris.first()),
                 sees: sees(&user, &consent.scope, &consent.claims),
-                may_use: may_use(&consent.scope, &snapshot),
+                may_use: may_use(&consent.scope, &consent.resources, &snapshot),
                 since: consent.granted_at.as_seconds(),
                 withdraw: format!("/account/apps/{}/withdraw", percent(id.as_str())),
             })

@@ -7,6 +7,7 @@ use super::login::PageQuery;
 use crate::domain::claims::{self, is_oidc_scope};
 use crate::domain::client::Client;
 use crate::domain::redirect_uri::{RedirectUri, Target};
+use crate::domain::resource::Resource;
 use crate::domain::scope::ScopeSet;
 use crate::domain::user::User;
 
@@ -57,9 +58,9 @@ pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Respo
         switch: format!("/login/other?txn={}", transaction.token),
         returns_to: returns_to(uri),
         sees: sees(&user, &request.scope, &request.claims.names()),
-        may_use: may_use(&request.scope, &snapshot),
+        may_use: may_use(&request.scope, &request.resources, &snapshot),
         offline: request.scope.contains("offline_access"),
-        asks_more: earlier.is_some_and(|earlier| !request.scope.is_subset_of(&earlier.scope)),
+        asks_more: earlier.is_some_and(|earlier| !earlier.covers(&request.as_consent(visitor.now))),
     };
     let reply = PageReply::new(&view).with_form_action(transaction::form_action(client, uri));
     visitor.answer(reply)
@@ -140,14 +141,18 @@ pub fn sees(user: &User, scope: &ScopeSet, by_name: &[String]) -> Vec<Detail> {
     details
 }
 
-/// What the app will be able to use.
+/// What the app will be able to use: what its scopes belong to, and what it named.
 #[must_use]
-pub fn may_use(scope: &ScopeSet, snapshot: &Snapshot) -> Vec<ResourceShown> {
+pub fn may_use(scope: &ScopeSet, resources: &[String], snapshot: &Snapshot) -> Vec<ResourceShown> {
+    let name_of = |resource: &Resource| {
+        if resource.name.is_empty() { resource.identifier.clone() } else { resource.name.clone() }
+    };
     let mut shown: Vec<ResourceShown> = Vec::new();
+    for name in resources.iter().filter_map(|named| snapshot.resource_named(named)).map(name_of) {
+        shown.push(ResourceShown { name, scopes: Vec::new() });
+    }
     for word in scope.iter().filter(|word| !is_oidc_scope(word)) {
-        let name = snapshot.resource_of_scope(word).map_or_else(String::new, |resource| {
-            if resource.name.is_empty() { resource.identifier.clone() } else { resource.name.clone() }
-        });
+        let name = snapshot.resource_of_scope(word).map_or_else(String::new, name_of);
         match shown.iter_mut().find(|known| known.name == name) {
             Some(known) => known.scopes.push(word.to_owned()),
             None => shown.push(ResourceShown { name, scopes: vec![word.to_owned()] }),

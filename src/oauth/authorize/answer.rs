@@ -4,7 +4,6 @@ use super::Checked;
 use super::decide::SignedIn;
 use crate::domain::client::{ApplicationType, Client};
 use crate::domain::code::{AuthorizationCode, CodeState};
-use crate::domain::consent::Consent;
 use crate::domain::grant::Grant;
 use crate::domain::id::{CodeId, GrantId, RequestId};
 use crate::domain::time::Timestamp;
@@ -12,6 +11,8 @@ use crate::domain::token::{Kind, OpaqueToken};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::provider::Provider;
 use crate::store::{audit, authorize_requests, codes, consents, grants};
+
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What the person decided on the consent page, if it was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub enum ConsentGiven {
 /// children.
 ///
 /// # Errors
-/// `login_required` if the session ended meanwhile; `access_denied` if the request was answered already.
+/// `login_required` if the session ended meanwhile; `consent_required` if the consent was withdrawn meanwhile; `access_denied`
+/// if the request was answered already.
 pub async fn grant_code(
     checked: &Checked,
     at: &SignedIn,
@@ -35,7 +37,14 @@ pub async fn grant_code(
     provider: &Provider,
     now: Timestamp,
 ) -> Result<OpaqueToken, OAuthError> {
-    let grant = new_grant(checked, at, provider, now).await?;
+    let asked = checked.request.as_consent(now);
+    let first_party = checked.client.settings.first_party;
+    let mut grant = new_grant(checked, at, provider, now).await?;
+    // Use without the person is what outlives a sign-out, so it must have been allowed in so many words, also to the operator's
+    // own apps, which are asked nothing else (OIDC Core §11).
+    let allowed_offline =
+        given == ConsentGiven::Now || at.consent.as_ref().is_some_and(|consent| consent.scope.contains(OFFLINE_ACCESS));
+    grant.session_linked |= !allowed_offline;
     let mac = provider.grant_keys.mac(&grant);
     let token = OpaqueToken::mint(Kind::Code);
     let code = AuthorizationCode {
@@ -48,7 +57,6 @@ pub async fn grant_code(
         challenge: checked.request.challenge.clone(),
         state: CodeState::Issued { until: now.plus(provider.config.tokens.authorization_code_ttl) },
     };
-    let remembered = (given == ConsentGiven::Now).then(|| merged(checked, at.consent.as_ref(), now));
     let recorded = provider
         .store
         .write(async move |tx| {
@@ -60,15 +68,27 @@ pub async fn grant_code(
             if !grants::touch_session(tx, &grant.session_id, now).await? {
                 return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
             }
+            // The consent is a parent like the session: touched first, so that who withdraws it ends this grant with it.
+            let before = consents::touch(tx, &grant.user_id, &grant.client_id).await?;
+            if given == ConsentGiven::Earlier && !first_party && !before.as_ref().is_some_and(|own| own.covers(&asked))
+            {
+                return Ok(Err(OAuthError::new(ErrorCode::ConsentRequired, "the consent was withdrawn")));
+            }
             grants::insert(tx, &grant, &mac).await?;
             codes::insert(tx, &code).await?;
-            if let Some(consent) = &remembered {
-                consents::remember(tx, &grant.user_id, &grant.client_id, consent).await?;
+            if given == ConsentGiven::Now {
+                let consent = match before {
+                    Some(before) => asked.and(before),
+                    None => asked,
+                };
+                consents::remember(tx, &grant.user_id, &grant.client_id, &consent).await?;
                 let event = audit::Event {
                     actor: &format!("user:{}", grant.user_id),
                     action: "consent.give",
                     subject: grant.client_id.as_str(),
-                    data: serde_json::json!({ "scope": consent.scope, "claims": consent.claims }),
+                    data: serde_json::json!({
+                        "scope": consent.scope, "claims": consent.claims, "resources": consent.resources,
+                    }),
                 };
                 audit::record(tx, &event, now).await?;
             }
@@ -81,8 +101,8 @@ pub async fn grant_code(
 async fn new_grant(checked: &Checked, at: &SignedIn, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {
     let client = &checked.client;
     let expires_at = now.plus(life(checked, provider));
-    let offline = checked.request.scope.contains("offline_access")
-        && client.settings.application_type != ApplicationType::Browser;
+    let offline =
+        checked.request.scope.contains(OFFLINE_ACCESS) && client.settings.application_type != ApplicationType::Browser;
     Ok(Grant {
         id: GrantId::fresh(),
         user_id: at.user.id.clone(),
@@ -112,17 +132,4 @@ fn life(checked: &Checked, provider: &Provider) -> std::time::Duration {
     } else {
         provider.config.tokens.authorization_code_ttl + provider.access_token_ttl(client)
     }
-}
-
-/// What was allowed before and what is allowed now.
-fn merged(checked: &Checked, before: Option<&Consent>, now: Timestamp) -> Consent {
-    let mut claims = checked.request.claims.names();
-    let mut scope = checked.request.scope.clone();
-    if let Some(before) = before {
-        scope = before.scope.union(&scope);
-        claims.extend(before.claims.iter().cloned());
-        claims.sort();
-        claims.dedup();
-    }
-    Consent { scope, claims, granted_at: now }
 }

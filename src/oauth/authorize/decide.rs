@@ -5,7 +5,6 @@ use super::request::Prompt;
 use crate::domain::client::is_assured;
 use crate::domain::consent::Consent;
 use crate::domain::id::UserId;
-use crate::domain::scope::ScopeSet;
 use crate::domain::session::{ACR_VALUES, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -91,7 +90,7 @@ pub fn decide(checked: &Checked, signed_in: Option<&SignedIn>, progress: &Progre
     if request.prompt.contains(&Prompt::SelectAccount) && !chosen_here {
         return Decision::ChooseAccount;
     }
-    if needs_consent(checked, at.consent.as_ref()) {
+    if needs_consent(checked, at.consent.as_ref(), now) {
         return silent(ErrorCode::ConsentRequired, "the person has to give consent", Decision::AskConsent);
     }
     Decision::Answer
@@ -99,7 +98,7 @@ pub fn decide(checked: &Checked, signed_in: Option<&SignedIn>, progress: &Progre
 
 /// Whether the person has to be asked: not for the operator's own apps; always where it is not sure who gets the answer; else
 /// for what was not allowed yet.
-fn needs_consent(checked: &Checked, consent: Option<&Consent>) -> bool {
+fn needs_consent(checked: &Checked, consent: Option<&Consent>, now: Timestamp) -> bool {
     let request = &checked.request;
     if request.prompt.contains(&Prompt::Consent) {
         return true;
@@ -110,7 +109,5 @@ fn needs_consent(checked: &Checked, consent: Option<&Consent>) -> bool {
     if !is_assured(checked.to.uri()) {
         return true;
     }
-    let nothing = ScopeSet::default();
-    let (scope, claims) = consent.map_or((&nothing, [].as_slice()), |own| (&own.scope, own.claims.as_slice()));
-    !request.scope.is_subset_of(scope) || !request.claims.names().iter().all(|name| claims.contains(name))
+    !consent.is_some_and(|given| given.covers(&request.as_consent(now)))
 }

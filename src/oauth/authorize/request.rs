@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::hint;
 use crate::domain::claims::ClaimsRequest;
 use crate::domain::client::Client;
+use crate::domain::consent::Consent;
 use crate::domain::id::Subject;
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::scope::ScopeSet;
@@ -83,9 +84,11 @@ impl AuthorizeRequest {
         let nonce = check_nonce(params)?;
         let resources = audience::check_requested(&params.all("resource"), client, provider)?;
         let claims = match params.get("claims") {
-            Some(text) => ClaimsRequest::parse(text).map_err(|_| {
-                OAuthError::invalid_request("claims is a JSON object with the members userinfo and id_token")
-            })?,
+            Some(text) => ClaimsRequest::parse(text)
+                .map_err(|_| {
+                    OAuthError::invalid_request("claims is a JSON object with the members userinfo and id_token")
+                })?
+                .within(&client.settings.scope),
             None => ClaimsRequest::default(),
         };
         let prompt = check_prompt(params)?;
@@ -98,10 +101,9 @@ impl AuthorizeRequest {
             ),
             None => client.settings.default_max_age,
         };
-        let mut subjects: Vec<Subject> = claims.wanted_subjects().into_iter().map(Subject::new).collect();
-        if let Some(token) = params.get("id_token_hint") {
-            subjects = vec![hint::subject_of(token, client, provider, now)?];
-        }
+        let hinted =
+            params.get("id_token_hint").map(|token| hint::subject_of(token, client, provider, now)).transpose()?;
+        let subjects = meant(hinted, claims.wanted_subjects().into_iter().map(Subject::new).collect())?;
         Ok(Self {
             scope,
             nonce,
@@ -119,11 +121,33 @@ impl AuthorizeRequest {
         })
     }
 
+    /// What a person lets the client have who says yes to this.
+    #[must_use]
+    pub fn as_consent(&self, now: Timestamp) -> Consent {
+        Consent {
+            scope: self.scope.clone(),
+            claims: self.claims.names(),
+            resources: self.resources.clone(),
+            granted_at: now,
+        }
+    }
+
     /// Whether nothing may be shown.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.prompt.contains(&Prompt::None)
     }
+}
+
+/// Who is meant by a hint and by `claims` together; empty: anybody.
+fn meant(hinted: Option<Subject>, mut wished: Vec<Subject>) -> Result<Vec<Subject>, OAuthError> {
+    if let Some(hinted) = hinted {
+        if !wished.is_empty() && !wished.contains(&hinted) {
+            return Err(OAuthError::invalid_request("id_token_hint and claims mean different people"));
+        }
+        wished = vec![hinted];
+    }
+    Ok(wished)
 }
 
 fn check_response_type(params: &Params, client: &Client) -> Result<(), OAuthError> {

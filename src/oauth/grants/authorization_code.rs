@@ -113,7 +113,12 @@ impl AuthorizationCodeRequest {
             return refused("the authorization is over");
         }
         if !codes::redeem(tx, &code.id, now).await? {
-            // Someone was faster. Read again: it is a second use now.
+            // Someone was faster. Only who used it makes this a second use; one who came with a wrong verifier spoilt it.
+            let spoilt =
+                codes::find(tx, &code.id).await?.is_some_and(|(code, _)| matches!(code.state, CodeState::Burnt { .. }));
+            if spoilt {
+                return refused("the code was presented wrongly before");
+            }
             self.reuse(tx, &code, &standing, caller, now).await?;
             return refused("the code was used before");
         }

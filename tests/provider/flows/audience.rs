@@ -60,3 +60,55 @@ async fn a_refresh_may_ask_for_less_and_never_for_more() {
     assert!(claims["scope"].as_str().unwrap().contains("openid"), "the grant itself keeps everything");
     assert_eq!(provider.texts("SELECT scope FROM grants").await, ["openid offline_access notes:read"]);
 }
+
+#[tokio::test]
+async fn a_grant_that_named_no_resource_covers_those_its_scopes_belong_to() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    for (scope, resource, covered) in [
+        ("openid email", "https://api.shop.test/", false),
+        ("openid notes:read", "https://api.shop.test/", true),
+        ("openid notes:read", "http://localhost:8080", true),
+        ("openid", "http://localhost:8080", true),
+    ] {
+        let asked = app.ask().with("scope", scope);
+        let page = app.visit(&browser, &asked).await;
+        let code = asked.code_in(page.left_for(), provider.issuer());
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code.code),
+            ("redirect_uri", &code.redirect_uri),
+            ("code_verifier", &code.verifier),
+            ("resource", resource),
+        ];
+        let answer = app.token(&form).await;
+        if covered {
+            let (_, claims) = provider.verify(&answer.expect_tokens().access).await;
+            assert_eq!(claims["aud"], json!(resource), "{scope}");
+        } else {
+            answer.expect_error("invalid_target");
+            // Asked wrongly is no misuse of the code.
+            app.redeem(&code).await.expect_tokens();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_was_not_consented_to_is_asked_about() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let plain = app.ask().with("scope", "openid email");
+    let page = app.visit(&browser, &plain).await.expect_at("/consent");
+    browser.answer_all(page, ALICE).await.left_for();
+    app.visit(&browser, &plain).await.left_for();
+
+    let named = app.ask().with("scope", "openid email").with("resource", "https://api.shop.test/");
+    let page = app.visit(&browser, &named).await.expect_at("/consent").expect_text("Notes");
+    browser.answer_all(page, ALICE).await.left_for();
+    app.visit(&browser, &named).await.left_for();
+    assert_eq!(provider.texts("SELECT resources FROM consents").await, ["https://api.shop.test/"]);
+}

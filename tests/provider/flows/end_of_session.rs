@@ -104,3 +104,26 @@ async fn a_grant_ended_by_an_admin_leaves_the_others() {
     native.refresh(&second.refresh).await.expect_tokens();
     assert_eq!((provider.live_grants().await, provider.live_families().await), (1, 1));
 }
+
+#[tokio::test]
+async fn the_operators_own_app_outlives_a_sign_out_only_where_the_person_allowed_it() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    for (prompt, outlives) in [("login", false), ("consent", true)] {
+        let browser = provider.browser();
+        browser.sign_in(ALICE).await;
+        let asked = app.ask().with("prompt", prompt);
+        let page = app.visit(&browser, &asked).await;
+        let page = browser.answer_all(page, ALICE).await;
+        let tokens = app.redeem(&asked.code_in(page.left_for(), provider.issuer())).await.expect_tokens();
+        let room = browser.go("/account").await;
+        browser.submit(&room, "/logout", &[]).await.expect(200);
+        let answer = app.refresh(&tokens.refresh).await;
+        if outlives {
+            answer.expect_tokens();
+        } else {
+            answer.expect_error("invalid_grant");
+        }
+        assert_eq!(provider.live_families().await, i64::from(outlives));
+    }
+}

@@ -212,3 +212,33 @@ async fn request_objects_are_refused_by_name() {
     }
     assert_eq!(provider.live_grants().await, 0);
 }
+
+#[tokio::test]
+async fn claims_asked_by_name_open_no_more_than_the_scopes_of_the_app() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let wishes = r#"{"userinfo":{"email":null,"address":null},"id_token":{"phone_number":null}}"#;
+    let asked = app.ask().with("scope", "openid").with("claims", wishes);
+    let page = app.visit(&browser, &asked).await;
+    let page = browser.answer_all(page, ALICE).await;
+    let tokens = app.redeem(&asked.code_in(page.left_for(), provider.issuer())).await.expect_tokens();
+
+    // `own` is registered for email, but neither for address nor for phone.
+    assert_eq!(app.userinfo(&tokens.access).await.expect(200).json()["email"], json!("alice@example.com"));
+    assert_eq!(provider.texts("SELECT claims FROM grants").await, [r#"{"userinfo":{"email":{}}}"#]);
+}
+
+#[tokio::test]
+async fn a_hint_and_claims_that_mean_different_people_are_a_mistake() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let code = app.code_at(&browser, ALICE).await;
+    let hint = app.redeem(&code).await.expect_tokens().id;
+    let grants = provider.live_grants().await;
+    let asked = app.ask().with("id_token_hint", &hint).with("claims", r#"{"id_token":{"sub":{"value":"somebody"}}}"#);
+    let page = app.visit(&browser, &asked).await;
+    assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "invalid_request");
+    assert_eq!(provider.live_grants().await, grants);
+}
