@@ -1,14 +1,13 @@
 //! Request parameters: each at most once, empty means absent (RFC 6749 §3.1, §3.2).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use super::error::OAuthError;
 
 /// Parameters that their specifications let occur more than once (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// More parameters than any request of ours has. What is over does not count as one more, it is refused.
+/// More parameters than any request of ours has, and few enough to compare each with each.
 const MOST: usize = 128;
 
 /// The parameters of one request.
@@ -82,8 +81,11 @@ impl Params {
         if self.0.len() > MOST {
             return Err(OAuthError::invalid_request("there are too many parameters"));
         }
-        let mut seen = HashSet::with_capacity(self.0.len());
-        let twice = self.0.iter().any(|(name, _)| which(name) && !seen.insert(name));
+        let twice = self
+            .0
+            .iter()
+            .enumerate()
+            .any(|(at, (name, _))| which(name) && self.0.iter().skip(at + 1).any(|(other, _)| other == name));
         if twice { Err(OAuthError::invalid_request("a parameter was sent twice")) } else { Ok(()) }
     }
 
