@@ -10,7 +10,7 @@ use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction;
-use crate::http::visit::Visitor;
+use crate::http::visit::{Visitor, shown};
 use crate::oauth::end_session::{self, EndSessionRequest};
 use crate::oauth::params::Params;
 
@@ -18,7 +18,7 @@ use crate::oauth::params::Params;
 pub async fn show(visitor: Visitor) -> Response {
     let params = Params::default();
     match EndSessionRequest::check(&params, visitor.doors.provider(), visitor.now).await {
-        Ok(request) if visitor.signed_in.is_some() => confirm(visitor, &request, &params).await,
+        Ok(request) if visitor.held.is_some() => confirm(visitor, &request, &params).await,
         Ok(request) => signed_out(visitor, &request),
         Err(error) => visitor.fault(&error),
     }
@@ -37,7 +37,7 @@ pub async fn confirm(mut visitor: Visitor, request: &EndSessionRequest, params: 
         action: "/logout".to_owned(),
         csrf,
         txn,
-        person: visitor.person(),
+        person: visitor.held.as_ref().map(|(_, user)| shown(user)),
         app: request.client.as_ref().map(|client| transaction::app_shown(client, request.back_to.as_ref())),
         stay: "/account".to_owned(),
     };
@@ -55,7 +55,7 @@ pub async fn submit(Submission { visitor, params }: Submission) -> Response {
         Ok(request) => request,
         Err(error) => return visitor.fault(&error),
     };
-    match visitor.signed_in.as_ref().map(|(session, _)| session.clone()) {
+    match visitor.held.as_ref().map(|(session, _)| session.clone()) {
         Some(session) => match request.location() {
             Some(location) => end(visitor, &session, Some(location)).await,
             None => end_here(visitor, &session, &request).await,
@@ -96,6 +96,7 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Resp
             let cookie = visitor.doors.cookies().clear_session();
             visitor.set_cookie(cookie);
             visitor.signed_in = None;
+            visitor.held = None;
             Ok(())
         }
         Err(error) => {
