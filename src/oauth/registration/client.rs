@@ -333,6 +333,19 @@ fn check_redirect_uris(house: &House, settings: &ClientSettings, findings: &mut 
 }
 
 fn check_scope(settings: &ClientSettings, resources: &[Resource], findings: &mut Findings) {
+    let mut owners: Vec<&str> = resources
+        .iter()
+        .filter(|resource| settings.scope.iter().any(|word| resource.scopes.contains(word)))
+        .map(|resource| resource.identifier.as_str())
+        .collect();
+    owners.dedup();
+    if settings.direct_login && owners.len() > 1 {
+        findings.add(
+            "direct_login",
+            format!("its scope belongs to several resources ({}), and /auth/login names none", owners.join(", ")),
+            "keep the scopes of one resource, or leave direct_login out",
+        );
+    }
     for word in settings.scope.iter() {
         if word == ADMIN_SCOPE {
             if !settings.admin_api {

@@ -118,6 +118,24 @@ fn good_clients() {
 }
 
 #[test]
+fn direct_login_is_for_one_resource() {
+    let two = vec![
+        Resource { scopes: ScopeSet::parse("notes:read").unwrap(), ..notes().remove(0) },
+        Resource {
+            identifier: "https://mail.example.com".to_owned(),
+            scopes: ScopeSet::parse("notes:write").unwrap(),
+            ..notes().remove(0)
+        },
+    ];
+    let text = format!("{COOKIE}{AT_HOME}first_party = true\ndirect_login = true\nscope = 'openid notes:read notes:write'");
+    good(&text);
+    let refused = check_client(&production(), &two, &toml::from_str(&text).unwrap()).unwrap_err();
+    assert_eq!(refused.iter().map(|error| error.member).collect::<Vec<_>>(), ["direct_login"], "{refused:?}");
+    let one = text.replace(" notes:write", "");
+    assert!(check_client(&production(), &two, &toml::from_str(&one).unwrap()).is_ok());
+}
+
+#[test]
 fn bad_clients_are_refused_at_the_member_that_is_wrong() {
     let uri = |uri: &str| format!("redirect_uris = [{uri:?}]");
     let cookie = |more: &str| format!("{COOKIE}{AT_HOME}{more}");

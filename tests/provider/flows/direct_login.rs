@@ -93,3 +93,45 @@ async fn too_many_tries_are_told_when_to_come_back() {
     app.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
     assert_eq!(provider.live_sessions().await, 1);
 }
+
+#[tokio::test]
+async fn nobody_is_signed_in_without_the_grant_that_goes_with_it() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+    let right = json!({ "username": ALICE, "password": PASSWORD });
+    provider.run("ALTER TABLE refresh_families RENAME TO out_of_reach").await;
+
+    let answer = app.fetch_json(&browser, "/auth/login", right.clone()).await;
+
+    assert!(answer.status.is_server_error(), "{answer:#?}");
+    assert_eq!(browser.cookie("sid"), None);
+    assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
+    assert_eq!((provider.audited("sign_in.ok").await, provider.number("SELECT COUNT(*) FROM known_browsers").await), (0, 0));
+    provider.run("ALTER TABLE out_of_reach RENAME TO refresh_families").await;
+    app.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 1));
+}
+
+#[tokio::test]
+async fn an_audience_that_cannot_be_decided_is_told_before_any_password_is_looked_at() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    // Since it was registered one of its scopes went to another resource.
+    provider
+        .run(
+            "INSERT INTO resources (identifier, name, introspected_by, access_token_alg, created_at, updated_at) \
+             VALUES ('https://mail.shop.test', 'Mail', '[]', 'ES256', 0, 0)",
+        )
+        .await;
+    provider.run("UPDATE resource_scopes SET resource = 'https://mail.shop.test' WHERE scope = 'notes:write'").await;
+    provider.run("UPDATE changes SET counter = counter + 1 WHERE name = 'resources'").await;
+    provider.follow_changes().await;
+    let browser = provider.browser();
+    for password in [PASSWORD, "not the password"] {
+        let wish = json!({ "username": ALICE, "password": password });
+        app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_target");
+    }
+    assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
+    assert_eq!((provider.audited("sign_in.ok").await, provider.audited("sign_in.refused").await), (0, 0));
+}
