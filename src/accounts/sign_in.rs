@@ -35,8 +35,10 @@ pub struct SignIn {
     pub device: String,
     /// "Keep me signed in".
     pub keep: bool,
-    /// Through `/auth/login`: the session opens nothing but its client.
+    /// Through `/auth/login`: the session opens nothing but its client, unless it was more before.
     pub direct: bool,
+    /// The session cookie that came along.
+    pub cookie: Option<OpaqueToken>,
     /// Who it must be, where someone must prove again who they are.
     pub expected_user: Option<UserId>,
 }
@@ -79,6 +81,7 @@ pub struct SignedIn {
 pub struct Proven {
     proof: Proof,
     wanted: Session,
+    came_with: Option<OpaqueToken>,
 }
 
 impl Accounts {
@@ -104,7 +107,7 @@ impl Accounts {
         wish: SignIn,
         now: Timestamp,
     ) -> Result<Result<Proven, Outcome>, AccountsError> {
-        let SignIn { username, password, browser, address, device, keep, direct, expected_user } = wish;
+        let SignIn { username, password, browser, address, device, keep, direct, cookie, expected_user } = wish;
         let attempt = Try { claimed: Claimed::Name(username), password, browser: browser.clone(), address };
         let proof = match self.prove(attempt, now).await? {
             Ok(proof) => proof,
@@ -137,7 +140,7 @@ impl Accounts {
             address: address.to_canonical().to_string(),
             ended_at: None,
         };
-        Ok(Ok(Proven { proof, wanted }))
+        Ok(Ok(Proven { proof, wanted, came_with: cookie }))
     }
 
     /// The second step: the session, and in the same unit of work what shall be there with it or not at all. `None`: meanwhile
@@ -147,14 +150,14 @@ impl Accounts {
     /// A fault of ours, to be answered 503.
     pub async fn open_and<T: Send + 'static>(
         &self,
-        Proven { proof, wanted }: Proven,
+        proven: Proven,
         with_it: impl AsyncFnOnce(&mut Tx, &SignedIn) -> Result<T, StoreError> + Send + 'static,
         now: Timestamp,
     ) -> Result<Option<(SignedIn, T)>, AccountsError> {
-        let (subject, origin) = (proof.user.id.as_str().to_owned(), proof.origin.clone());
+        let (subject, origin) = (proven.proof.user.id.as_str().to_owned(), proven.proof.origin.clone());
         let accounts = self.clone();
         let work = async move |tx: &mut Tx| {
-            let Some(signed_in) = accounts.open_session(tx, proof, wanted, now).await? else { return Ok(None) };
+            let Some(signed_in) = accounts.open_session(tx, proven, now).await? else { return Ok(None) };
             let more = with_it(tx, &signed_in).await?;
             Ok(Some((signed_in, more)))
         };
@@ -169,8 +172,7 @@ impl Accounts {
     async fn open_session(
         &self,
         tx: &mut Tx,
-        proof: Proof,
-        mut wanted: Session,
+        Proven { proof, mut wanted, came_with }: Proven,
         now: Timestamp,
     ) -> Result<Option<SignedIn>, StoreError> {
         let user = proof.user;
@@ -193,7 +195,10 @@ impl Accounts {
         for old in sessions::at_browser(tx, &wanted.browser_id).await? {
             if old.user_id == user.id && cookie.is_none() {
                 let token = renewed(&old.id)?;
-                let renewal = Session { id: old.id, created_at: old.created_at, ..wanted.clone() };
+                // A form of an app takes nothing away from who signed in at the page, in this very browser.
+                let more = !old.direct && old.is_live(now) && is_held(tx, &old.id, came_with.as_ref()).await?;
+                let direct = wanted.direct && !more;
+                let renewal = Session { id: old.id, created_at: old.created_at, direct, ..wanted.clone() };
                 if sessions::renew(tx, &renewal, &token.digest()).await? {
                     wanted = renewal;
                     cookie = Some(token);
@@ -223,6 +228,12 @@ impl Accounts {
         proof.permits.refund(tx).await?;
         Ok(Some(SignedIn { session: wanted, cookie, user, ended }))
     }
+}
+
+/// Whether the cookie that came along is this session's present one.
+async fn is_held(tx: &mut Tx, session: &SessionId, cookie: Option<&OpaqueToken>) -> Result<bool, StoreError> {
+    let Some(cookie) = cookie.filter(|cookie| cookie.id() == session.as_str()) else { return Ok(false) };
+    Ok(sessions::find(tx, session).await?.is_some_and(|(_, digest)| digest.matches(&cookie.digest())))
 }
 
 /// A new cookie for a session that is there.

@@ -194,6 +194,7 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
         device: visitor.device.clone(),
         keep: remember || (again.is_some() && persistent),
         direct: false,
+        cookie: None,
         expected_user: again.map(|user| user.id),
     };
     let outcome = visitor.doors.app().accounts.sign_in(wish, visitor.now).await;

@@ -73,6 +73,22 @@ async fn a_session_of_the_json_flow_opens_no_other_door() {
 }
 
 #[tokio::test]
+async fn who_signed_in_at_the_page_keeps_all_doors_open_after_the_json_flow() {
+    let provider = TestProvider::https().await;
+    let (direct, own) = (provider.client("direct"), provider.client("own"));
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let right = json!({ "username": ALICE, "password": PASSWORD });
+    direct.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
+
+    browser.go("/account").await.expect_at("/account");
+    let asked = own.ask().with("prompt", "none");
+    let page = own.visit(&browser, &asked).await;
+    asked.code_in(page.left_for(), provider.issuer());
+    assert_eq!((provider.live_sessions().await, provider.number("SELECT COUNT(*) FROM sessions WHERE direct").await), (1, 0));
+}
+
+#[tokio::test]
 async fn too_many_tries_are_told_when_to_come_back() {
     let provider = TestProvider::with(|config| {
         crate::support::on_https(config);
