@@ -102,11 +102,7 @@ impl Accounts {
     ///
     /// # Errors
     /// A fault of ours, to be answered 503.
-    pub async fn prove_sign_in(
-        &self,
-        wish: SignIn,
-        now: Timestamp,
-    ) -> Result<Result<Proven, Outcome>, AccountsError> {
+    pub async fn prove_sign_in(&self, wish: SignIn, now: Timestamp) -> Result<Result<Proven, Outcome>, AccountsError> {
         let SignIn { username, password, browser, address, device, keep, direct, cookie, expected_user } = wish;
         let attempt = Try { claimed: Claimed::Name(username), password, browser: browser.clone(), address };
         let proof = match self.prove(attempt, now).await? {

@@ -163,6 +163,43 @@ async fn nobody_is_locked_out_at_a_known_browser() {
 }
 
 #[tokio::test]
+async fn two_names_of_one_person_are_throttled_like_two_names_of_nobody() {
+    let house = House::open().await;
+    house.person("alice", &[]).await;
+    let browser = house.browser().await;
+    let mut told = Vec::new();
+    for (name, other) in [("alice", "alice@example.com"), ("nobody", "nobody@example.com")] {
+        let mut answers = Vec::new();
+        for typed in [name, &name.to_uppercase(), &format!(" {name} "), name, name, name, other, other, other] {
+            answers.push(format!("{:?}", house.sign_in(typed, "wrong", &browser).await));
+        }
+        told.push(answers);
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].iter().filter(|answer| answer.contains("Throttled")).count(), 1, "{:?}", told[0]);
+}
+
+#[tokio::test]
+async fn two_names_give_one_budget() {
+    let house = House::open().await;
+    house.person("alice", &[]).await;
+    let browser = house.browser().await;
+    for _ in 0..3 {
+        assert!(is_wrong(&house.sign_in("alice", "wrong", &browser).await));
+    }
+    for _ in 0..2 {
+        assert!(is_wrong(&house.sign_in("alice@example.com", "wrong", &browser).await));
+    }
+    // Five tries are over, by whichever names; a guess that happens to be right now tells nothing.
+    for name in ["alice", "alice@example.com"] {
+        assert!(is_wrong(&house.sign_in(name, PASSWORD, &browser).await), "{name}");
+    }
+    assert_eq!(house.store.number("SELECT COUNT(*) FROM sessions").await, 0);
+    let outcome = house.accounts.sign_in(wish("alice", PASSWORD, &browser, "192.0.2.1"), later(900)).await.unwrap();
+    assert!(matches!(outcome, Outcome::SignedIn(_)), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn right_passwords_use_up_nothing() {
     let house = House::open().await;
     house.person("alice", &[]).await;
@@ -315,7 +352,7 @@ async fn a_full_queue_is_told_and_not_counted() {
     assert_eq!(busy + wrong, 12);
     assert!(busy > 0);
     let counted = house.store.number("SELECT COUNT(*) FROM attempts WHERE taken > 0").await;
-    assert_eq!(counted, i64::try_from(wrong * 3).unwrap());
+    assert_eq!(counted, i64::try_from(wrong * 5).unwrap());
 }
 
 #[tokio::test]

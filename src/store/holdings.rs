@@ -62,7 +62,8 @@ impl TryFrom<Row> for Holding {
 /// # Errors
 /// If the database refuses.
 pub async fn of_user(db: &mut Db, user: &UserId, spent: Timestamp, now: Timestamp) -> Result<Vec<Holding>, StoreError> {
-    let rows: Vec<Row> = on!(db, |db| sqlx::query_as(
+    let rows: Vec<Row> = on!(db, |db| {
+        sqlx::query_as(
         "SELECT g.client_id, g.session_id, g.session_linked, g.scope, g.claims, g.created_at, g.last_used_at, f.rotated_at \
          FROM grants g LEFT JOIN refresh_families f ON f.grant_id = g.id \
          WHERE g.user_id = $1 AND g.ended_at IS NULL AND g.expires_at > $2 \
@@ -74,6 +75,7 @@ pub async fn of_user(db: &mut Db, user: &UserId, spent: Timestamp, now: Timestam
     .bind(now.as_seconds())
     .bind(spent.as_seconds())
     .fetch_all(db)
-    .await)?;
+    .await
+    })?;
     rows.into_iter().map(Holding::try_from).collect()
 }

@@ -127,7 +127,8 @@ fn direct_login_is_for_one_resource() {
             ..notes().remove(0)
         },
     ];
-    let text = format!("{COOKIE}{AT_HOME}first_party = true\ndirect_login = true\nscope = 'openid notes:read notes:write'");
+    let text =
+        format!("{COOKIE}{AT_HOME}first_party = true\ndirect_login = true\nscope = 'openid notes:read notes:write'");
     good(&text);
     let refused = check_client(&production(), &two, &toml::from_str(&text).unwrap()).unwrap_err();
     assert_eq!(refused.iter().map(|error| error.member).collect::<Vec<_>>(), ["direct_login"], "{refused:?}");

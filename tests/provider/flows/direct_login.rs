@@ -85,7 +85,10 @@ async fn who_signed_in_at_the_page_keeps_all_doors_open_after_the_json_flow() {
     let asked = own.ask().with("prompt", "none");
     let page = own.visit(&browser, &asked).await;
     asked.code_in(page.left_for(), provider.issuer());
-    assert_eq!((provider.live_sessions().await, provider.number("SELECT COUNT(*) FROM sessions WHERE direct").await), (1, 0));
+    assert_eq!(
+        (provider.live_sessions().await, provider.number("SELECT COUNT(*) FROM sessions WHERE direct").await),
+        (1, 0)
+    );
 }
 
 #[tokio::test]
@@ -123,7 +126,10 @@ async fn nobody_is_signed_in_without_the_grant_that_goes_with_it() {
     assert!(answer.status.is_server_error(), "{answer:#?}");
     assert_eq!(browser.cookie("sid"), None);
     assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
-    assert_eq!((provider.audited("sign_in.ok").await, provider.number("SELECT COUNT(*) FROM known_browsers").await), (0, 0));
+    assert_eq!(
+        (provider.audited("sign_in.ok").await, provider.number("SELECT COUNT(*) FROM known_browsers").await),
+        (0, 0)
+    );
     provider.run("ALTER TABLE out_of_reach RENAME TO refresh_families").await;
     app.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
     assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 1));

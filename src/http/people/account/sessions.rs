@@ -72,8 +72,7 @@ pub async fn end(Submission { visitor, params }: Submission) -> Response {
     }
     let now = visitor.now;
     let store = visitor.doors.app().store.clone();
-    let ended =
-        store.write(async move |tx| own::end_one(tx, &user.id, &id, EndReason::SignedOut, now).await).await;
+    let ended = store.write(async move |tx| own::end_one(tx, &user.id, &id, EndReason::SignedOut, now).await).await;
     match ended {
         Ok(_) => visitor.answer(SeeOther::within("/account/sessions?done=session")),
         Err(error) => visitor.fault(&error.into()),
