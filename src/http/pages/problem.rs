@@ -105,6 +105,11 @@ impl Problem {
 }
 
 impl Problems {
+    /// Nothing is wrong.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Whether there is any.
     pub fn any(&self) -> bool {
         !self.0.is_empty()

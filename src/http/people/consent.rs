@@ -1,6 +1,7 @@
 //! `/consent`: may this app have this?
 
 use axum::extract::Query;
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::login::PageQuery;
@@ -13,6 +14,7 @@ use crate::domain::user::User;
 use crate::http::pages::consent::{ConsentView, ReturnsTo};
 use crate::http::pages::details::{Detail, ResourceShown};
 use crate::http::pages::error::Trouble;
+use crate::http::pages::problem::Problems;
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
@@ -26,8 +28,16 @@ use crate::store::authorize_requests;
 use crate::store::directory::Snapshot;
 
 /// Shows the page.
-pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
-    let transaction = match Transaction::load(query.token(), &mut visitor).await {
+pub async fn show(visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
+    page(visitor, query.token(), (Problems::default(), StatusCode::OK)).await
+}
+
+pub(super) async fn page(
+    mut visitor: Visitor,
+    token: &str,
+    (problems, status): (Problems, StatusCode),
+) -> Response {
+    let transaction = match Transaction::load(token, &mut visitor).await {
         Ok(transaction) => transaction,
         Err(reply) => return visitor.answer(*reply),
     };
@@ -60,8 +70,9 @@ pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Respo
         may_use: may_use(&request.scope, &snapshot),
         offline: request.scope.contains("offline_access"),
         asks_more: earlier.is_some_and(|earlier| !request.scope.is_subset_of(&earlier.scope)),
+        problems,
     };
-    let reply = PageReply::new(&view).with_form_action(transaction::form_action(client, uri));
+    let reply = PageReply::new(&view).with_status(status).with_form_action(transaction::form_action(client, uri));
     visitor.answer(reply)
 }
 
@@ -102,8 +113,13 @@ async fn accept(visitor: Visitor, transaction: Transaction) -> Response {
 async fn deny(visitor: Visitor, transaction: Transaction) -> Response {
     let id = transaction.parked.id.clone();
     let store = visitor.doors.app().store.clone();
-    if let Err(error) = store.write(async move |tx| authorize_requests::remove(tx, &id).await).await {
-        return visitor.fault(&error.into());
+    match store.write(async move |tx| authorize_requests::close(tx, &id).await).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let page = transaction::over_at(&visitor, Trouble::Answered, Some(&transaction.checked.client));
+            return visitor.answer(page);
+        }
+        Err(error) => return visitor.fault(&error.into()),
     }
     let error = OAuthError::new(ErrorCode::AccessDenied, "the person said no");
     let reply = transaction::redirect_refusal(&transaction.checked.to, &error, &visitor);

@@ -19,6 +19,7 @@ use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
 use crate::oauth::error::OAuthError;
+use crate::oauth::params::Params;
 use crate::store::authorize_requests;
 
 /// The query of the page.
@@ -98,6 +99,23 @@ async fn page(mut visitor: Visitor, query: PageQuery, asked: Asked) -> Response 
     let username = transaction.as_ref().and_then(|txn| txn.checked.request.login_hint.clone()).unwrap_or_default();
     let filled = Filled { username, remember: false, problems: Problems::default() };
     render(visitor, transaction.as_ref(), asked, filled, None).await
+}
+
+/// Shows the page again with what was typed, the password apart.
+pub(super) async fn again(
+    mut visitor: Visitor,
+    path: &str,
+    params: &Params,
+    (problems, status): (Problems, StatusCode),
+) -> Response {
+    let transaction = match load(params.get("txn"), &mut visitor).await {
+        Ok(transaction) => transaction,
+        Err(reply) => return visitor.answer(*reply),
+    };
+    let asked = [Asked::Again, Asked::Other].into_iter().find(|asked| asked.path() == path).unwrap_or(Asked::Anybody);
+    let username = params.get("username").unwrap_or_default().trim().to_owned();
+    let filled = Filled { username, remember: params.has("remember"), problems };
+    render(visitor, transaction.as_ref(), asked, filled, Some((status, None))).await
 }
 
 async fn load(token: Option<&str>, visitor: &mut Visitor) -> Result<Option<Transaction>, Box<Response>> {

@@ -30,6 +30,13 @@ struct Filled {
     problems: Problems,
 }
 
+impl Filled {
+    fn typed(params: &Params, problems: Problems) -> Self {
+        let text = |name: &str| params.get(name).unwrap_or_default().trim().to_owned();
+        Self { username: text("username"), name: text("name"), email: text("email"), problems }
+    }
+}
+
 /// Shows the page. Looking does not use the link up.
 pub async fn show(visitor: Visitor, Path(token): Path<String>) -> Response {
     let Some(link) = OpaqueToken::parse(Kind::Link, &token) else { return invalid(visitor) };
@@ -44,9 +51,7 @@ pub async fn show(visitor: Visitor, Path(token): Path<String>) -> Response {
 pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     let Submission { visitor, params } = form;
     let Some(link) = OpaqueToken::parse(Kind::Link, &token) else { return invalid(visitor) };
-    let text = |name: &str| params.get(name).unwrap_or_default().trim().to_owned();
-    let mut filled =
-        Filled { username: text("username"), name: text("name"), email: text("email"), problems: Problems::default() };
+    let mut filled = Filled::typed(&params, Problems::default());
     let registration = match read(&params, &filled) {
         Ok(registration) => registration,
         Err(problems) => {
@@ -66,6 +71,21 @@ pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     };
     filled.problems = problem.into();
     render(visitor, &token, filled, status).await
+}
+
+/// Shows the page again with what was typed, the passwords apart.
+pub(super) async fn again(
+    visitor: Visitor,
+    token: &str,
+    params: &Params,
+    (problems, status): (Problems, StatusCode),
+) -> Response {
+    let Some(link) = OpaqueToken::parse(Kind::Link, token) else { return invalid(visitor) };
+    match first_admin::is_open(&visitor.doors.app().store, &link, visitor.now).await {
+        Ok(true) => render(visitor, token, Filled::typed(params, problems), status).await,
+        Ok(false) => invalid(visitor),
+        Err(error) => visitor.fault(&error.into()),
+    }
 }
 
 fn read(params: &Params, filled: &Filled) -> Result<Registration, Problems> {

@@ -22,11 +22,11 @@ pub enum ConsentGiven {
     Now,
 }
 
-/// Records the grant and its code, remembers the consent and takes the parked request away: one unit of work, parents before
-/// children.
+/// Records the grant and its code, remembers the consent and closes the parked request: one unit of work, parents before
+/// children. `None`: the request was answered already, by a click a moment ago.
 ///
 /// # Errors
-/// `login_required` if the session ended meanwhile; `access_denied` if the request was answered already.
+/// `login_required` if the session ended meanwhile.
 pub async fn grant_code(
     checked: &Checked,
     at: &SignedIn,
@@ -34,7 +34,7 @@ pub async fn grant_code(
     parked: Option<RequestId>,
     provider: &Provider,
     now: Timestamp,
-) -> Result<OpaqueToken, OAuthError> {
+) -> Result<Option<OpaqueToken>, OAuthError> {
     let grant = new_grant(checked, at, provider, now).await?;
     let mac = provider.grant_keys.mac(&grant);
     let token = OpaqueToken::mint(Kind::Code);
@@ -53,9 +53,9 @@ pub async fn grant_code(
         .store
         .write(async move |tx| {
             if let Some(parked) = &parked
-                && !authorize_requests::remove(tx, parked).await?
+                && !authorize_requests::close(tx, parked).await?
             {
-                return Ok(Err(OAuthError::new(ErrorCode::AccessDenied, "the request was answered already")));
+                return Ok(Ok(None));
             }
             if !grants::touch_session(tx, &grant.session_id, now).await? {
                 return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
@@ -72,10 +72,10 @@ pub async fn grant_code(
                 };
                 audit::record(tx, &event, now).await?;
             }
-            Ok(Ok(()))
+            Ok(Ok(Some(())))
         })
         .await?;
-    recorded.map(|()| token)
+    recorded.map(|first| first.map(|()| token))
 }
 
 async fn new_grant(checked: &Checked, at: &SignedIn, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {
