@@ -3,6 +3,7 @@
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::Value;
 
 use super::login::PageQuery;
 use crate::domain::claims::{self, is_oidc_scope};
@@ -32,11 +33,7 @@ pub async fn show(visitor: Visitor, Query(query): Query<PageQuery>) -> Response 
     page(visitor, query.token(), (Problems::default(), StatusCode::OK)).await
 }
 
-pub(super) async fn page(
-    mut visitor: Visitor,
-    token: &str,
-    (problems, status): (Problems, StatusCode),
-) -> Response {
+pub(super) async fn page(mut visitor: Visitor, token: &str, (problems, status): (Problems, StatusCode)) -> Response {
     let transaction = match Transaction::load(token, &mut visitor).await {
         Ok(transaction) => transaction,
         Err(reply) => return visitor.answer(*reply),
@@ -134,7 +131,7 @@ fn returns_to(uri: &RedirectUri) -> ReturnsTo {
     }
 }
 
-/// What the app will see, with the values it will see.
+/// What the app will see, with the values it will see now; what is granted and not stored yet stands there, too.
 #[must_use]
 pub fn sees(user: &User, scope: &ScopeSet, by_name: &[String]) -> Vec<Detail> {
     let mut details = Vec::new();
@@ -145,15 +142,28 @@ pub fn sees(user: &User, scope: &ScopeSet, by_name: &[String]) -> Vec<Detail> {
         if !scope.contains(opened_by) && !by_name.iter().any(|name| name == claim) {
             continue;
         }
-        if let Some(value) = claims::claim_of(user, claim) {
-            let text = match value {
-                serde_json::Value::String(text) => text,
-                other => other.to_string(),
-            };
-            details.extend(Detail::from_claim(claim, Some(text)));
-        }
+        let value = claims::claim_of(user, claim).and_then(|value| text_of(&value));
+        details.extend(Detail::from_claim(claim, value));
     }
     details
+}
+
+/// A value as people write it. A postal address has parts (OIDC Core §5.1.1): one line of them, unless it is there as one.
+fn text_of(value: &Value) -> Option<String> {
+    let parts = match value {
+        Value::Object(parts) => parts,
+        Value::String(text) => return Some(text.clone()),
+        other => return Some(other.to_string()),
+    };
+    let part = |name: &str| parts.get(name).and_then(Value::as_str).map(str::trim).filter(|part| !part.is_empty());
+    let lines = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ");
+    if let Some(formatted) = part("formatted") {
+        return Some(lines(formatted));
+    }
+    let town = [part("postal_code"), part("locality")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let all = [part("street_address").map(lines), Some(town), part("region").map(lines), part("country").map(lines)];
+    let all: Vec<String> = all.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// What the app will be able to use.
@@ -176,4 +186,29 @@ pub fn may_use(scope: &ScopeSet, snapshot: &Snapshot) -> Vec<ResourceShown> {
 #[must_use]
 pub fn host_of(client: &Client) -> Option<&RedirectUri> {
     client.settings.redirect_uris.first()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_address_is_one_line() {
+        for (address, line) in [
+            (json!({ "formatted": "1 High St\nOxford\n", "country": "UK" }), Some("1 High St, Oxford")),
+            (
+                json!({ "country": "France", "locality": "Paris", "postal_code": "75001", "street_address": "1 rue A\n2e" }),
+                Some("1 rue A, 2e, 75001 Paris, France"),
+            ),
+            (json!({ "region": "Texas", "locality": " " }), Some("Texas")),
+            (json!({ "postal_code": "75001" }), Some("75001")),
+            (json!({}), None),
+            (json!({ "formatted": "" }), None),
+        ] {
+            assert_eq!(text_of(&address).as_deref(), line, "{address}");
+        }
+        assert_eq!(text_of(&json!("Alice")).as_deref(), Some("Alice"));
+        assert_eq!(text_of(&json!(true)).as_deref(), Some("true"));
+    }
 }

@@ -212,3 +212,29 @@ async fn request_objects_are_refused_by_name() {
     }
     assert_eq!(provider.live_grants().await, 0);
 }
+
+#[tokio::test]
+async fn consent_shows_all_that_is_granted_also_what_is_not_stored_yet() {
+    let provider = TestProvider::start().await;
+    let address = r#"{"street_address":"1 High St","postal_code":"OX1","locality":"Oxford","country":"UK"}"#;
+    provider
+        .run(&format!(
+            "UPDATE users SET claims = '{{\"name\":\"Alice Test\",\"address\":{address}}}' WHERE username = 'alice'"
+        ))
+        .await;
+    let metadata = json!({
+        "application_type": "web", "redirect_uris": ["https://mail.example/cb"], "scope": "openid profile email phone address",
+    });
+    let app = provider.register("mail", metadata).await;
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let page = app.visit(&browser, &app.ask()).await.expect_at("/consent");
+    let later = page.answer.body.split("id=\"not-stored\"").nth(1).unwrap().split("</li>").next().unwrap();
+    for label in ["Your given name", "Your phone number", "Your nickname", "Nothing stored yet"] {
+        assert!(later.contains(label), "{label}: {later}");
+    }
+    assert!(!later.contains("Your name") && !later.contains("Your postal address"), "{later}");
+    page.expect_text("alice@example.com").expect_text("1 High St, OX1 Oxford, UK");
+    let overview = browser.go("/account").await.expect_text("1 High St, OX1 Oxford, UK");
+    assert!(!overview.answer.body.contains("Your nickname"));
+}

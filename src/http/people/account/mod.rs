@@ -22,6 +22,7 @@ use crate::domain::user::User;
 use crate::http::pages::account::overview::OverviewView;
 use crate::http::pages::account::password::PasswordView;
 use crate::http::pages::account::{Notice, Room};
+use crate::http::pages::details::Detail;
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
@@ -68,11 +69,12 @@ pub async fn overview(visitor: Visitor, Query(done): Query<Done>) -> Response {
         Err(error) => return visitor.fault(&error),
     };
     let everything: Vec<String> = claims::STANDARD.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let known = sees(&user, &ScopeSet::default(), &everything).into_iter().filter(Detail::is_stored).collect();
     let view = OverviewView {
         t: visitor.language,
         brand: visitor.brand(),
         room,
-        details: sees(&user, &ScopeSet::default(), &everything),
+        details: known,
         email_verified: user.email.as_ref().map(|_| user.email_verified),
         since: user.created_at.as_seconds(),
         sessions: u64::try_from(sessions).unwrap_or_default(),
