@@ -36,7 +36,7 @@ pub struct PasswordPolicy {
     pub queue: usize,
     /// Shortest new password in characters.
     pub min_length: usize,
-    /// Longest password in bytes.
+    /// Longest password in characters.
     pub max_length: usize,
 }
 
@@ -152,7 +152,7 @@ impl Passwords {
     }
 
     fn enqueue(&self, job: Job) -> Result<(), PasswordError> {
-        if job.password().expose().len() > self.0.policy.max_length {
+        if job.password().expose().chars().count() > self.0.policy.max_length {
             return Err(PasswordError::TooLong);
         }
         let mut queue = self.0.shared.lock();

@@ -83,7 +83,7 @@ struct Candidate {
 impl Accounts {
     pub(super) async fn prove(&self, attempt: Try, now: Timestamp) -> Result<Result<Proof, Refused>, AccountsError> {
         let Try { claimed, password, browser, address } = attempt;
-        if password.expose().len() > self.0.passwords.policy().max_length {
+        if password.expose().chars().count() > self.0.passwords.policy().max_length {
             return Ok(Err(Refused::TooLong));
         }
         let origin = AuditedOrigin { browser: browser.clone(), network: self.commitment("network", &network(address)) };

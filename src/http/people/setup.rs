@@ -9,7 +9,7 @@ use super::login::fault;
 use crate::accounts::first_admin::{self, SetUp};
 use crate::accounts::password_rules::WeakPassword;
 use crate::accounts::people::PeopleError;
-use crate::accounts::registration::Registration;
+use crate::accounts::registration::{BadRegistration, Registration};
 use crate::domain::secret::Secret;
 use crate::domain::token::{Kind, OpaqueToken};
 use crate::domain::user::{Username, is_email};
@@ -93,7 +93,7 @@ fn read(params: &Params, filled: &Filled) -> Result<Registration, Problems> {
     let username = match Username::parse(&filled.username) {
         Ok(username) => Some(username),
         Err(_) if filled.username.is_empty() => {
-            problems.push(Problem::UsernameMissing);
+            problems.push(Problem::NewUsernameMissing);
             None
         }
         Err(_) => {
@@ -147,7 +147,9 @@ pub(super) fn weak_password(weak: WeakPassword) -> Problem {
 fn problem_of(refused: &PeopleError) -> Problem {
     match refused {
         PeopleError::EmailTaken => Problem::EmailTaken,
-        PeopleError::Bad(_) => Problem::EmailInvalid,
+        PeopleError::Bad(BadRegistration::Email) => Problem::EmailInvalid,
+        // Of what is asked here only the name can be bad besides.
+        PeopleError::Bad(_) => Problem::NameInvalid,
         _ => Problem::UsernameTaken,
     }
 }

@@ -52,3 +52,23 @@ async fn the_link_works_for_an_hour_and_cannot_be_guessed() {
     browser.submit(&page, &path, &FORM).await.expect(404);
     assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
 }
+
+#[tokio::test]
+async fn a_bad_name_is_told_as_a_bad_name() {
+    let provider = TestProvider::empty().await;
+    let link = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap().unwrap();
+    let path = format!("/setup/{}", link.expose());
+    let browser = provider.browser();
+    let page = browser.go(&path).await.expect(200);
+    for (field, value, told) in [
+        ("name", "Root\tPerson", "Enter a shorter name"),
+        ("username", "ro\tot", "at most 128 characters"),
+        ("username", "", "Choose a username"),
+        ("email", "root", "Enter an email address"),
+    ] {
+        let form = FORM.map(|(name, own)| (name, if name == field { value } else { own }));
+        let page = browser.submit(&page, &path, &form).await.expect(400).expect_text(told);
+        assert_eq!(page.answer.body.matches("aria-invalid").count(), 1, "{field}");
+    }
+    assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
+}
