@@ -3,6 +3,7 @@
 use axum::response::Response;
 use url::Url;
 
+use super::language::Language;
 use super::pages::AppShown;
 use super::pages::error::{Trouble, WayBack};
 use super::pages::form_post::FormPostView;
@@ -15,8 +16,8 @@ use crate::domain::id::{ClientId, RequestId};
 use crate::domain::redirect_uri::{RedirectUri, Target};
 use crate::oauth::authorize::answer::{self, ConsentGiven};
 use crate::oauth::authorize::decide::{self, Decision, Progress, SignInReason, SignedIn};
-use crate::oauth::authorize::return_address::{ResponseMode, ReturnAddress};
 use crate::oauth::authorize::parking::{self, Found};
+use crate::oauth::authorize::return_address::{ResponseMode, ReturnAddress};
 use crate::oauth::authorize::{Checked, Refusal, check};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
@@ -52,6 +53,7 @@ impl Transaction {
             Ok(Found::Unknown) => return Err(Box::new(over(visitor, Trouble::Expired, None).await)),
             Err(error) => return Err(Box::new(fault(visitor, &error))),
         };
+        speak(&params, visitor);
         match check(&params, visitor.doors.provider(), visitor.now).await {
             Ok(checked) => Ok(Self { checked, parked, token: token.to_owned() }),
             Err(refusal) => Err(Box::new(refuse(*refusal, visitor))),
@@ -62,6 +64,13 @@ impl Transaction {
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress { authenticated: self.parked.authenticated_user.clone(), chosen: self.parked.chosen_user.clone() }
+    }
+}
+
+/// Speaks the language that the app asks for, on every page of its transaction: its wish comes before the browser's.
+pub fn speak(params: &Params, visitor: &mut Visitor) {
+    if let Some(wanted) = params.get("ui_locales") {
+        visitor.language = Language::negotiate(Some(wanted), None);
     }
 }
 
