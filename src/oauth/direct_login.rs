@@ -61,6 +61,9 @@ pub async fn sign_in(
         Ok(proven) => proven,
         Err(Outcome::Throttled { retry_after_seconds }) => return Ok(DirectLogin::Throttled(retry_after_seconds)),
         Err(Outcome::Busy) => return Ok(DirectLogin::Busy),
+        Err(Outcome::TooLong) => {
+            return Err(OAuthError::invalid_request("the password is longer than any may be"));
+        }
         Err(_) => return Ok(DirectLogin::WrongCredentials),
     };
     let expires_at = now.plus(provider.refresh_life(&client).0);

@@ -62,7 +62,10 @@ pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     let password = Secret::new(params.get("new_password").unwrap_or_default().to_owned());
     let accounts = visitor.doors.app().accounts.clone();
     let (problem, status) = match accounts.create_first_admin(link, registration, password, visitor.now).await {
-        Ok(SetUp::Done) => return visitor.answer(SeeOther::within("/login")),
+        Ok(SetUp::Done) => {
+            visitor.doors.app().forget_setup_link();
+            return visitor.answer(SeeOther::within("/login"));
+        }
         Ok(SetUp::LinkInvalid) => return invalid(visitor),
         Ok(SetUp::Refused(refused)) => (problem_of(&refused), StatusCode::BAD_REQUEST),
         Ok(SetUp::Weak(weak)) => (weak_password(weak), StatusCode::BAD_REQUEST),
@@ -170,7 +173,10 @@ async fn render(mut visitor: Visitor, token: &str, filled: Filled, status: Statu
         password_min: u64::from(visitor.doors.app().config().passwords.min_length),
         problems: filled.problems,
     };
-    let reply = PageReply::new(&view).with_status(status);
+    let mut reply = PageReply::new(&view).with_status(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply = reply.with_retry_after(1);
+    }
     visitor.answer(reply)
 }
 

@@ -157,3 +157,15 @@ async fn an_audience_that_cannot_be_decided_is_told_before_any_password_is_looke
     assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
     assert_eq!((provider.audited("sign_in.ok").await, provider.audited("sign_in.refused").await), (0, 0));
 }
+
+#[tokio::test]
+async fn a_password_over_the_limit_is_a_bad_request_and_costs_nothing() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+    let wish = json!({ "username": ALICE, "password": "\u{e9}".repeat(1025) });
+    app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_request");
+    assert_eq!(provider.number("SELECT COUNT(*) FROM attempts").await, 0);
+    let wish = json!({ "username": ALICE, "password": "\u{e9}".repeat(1024) });
+    app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_credentials");
+}
