@@ -1,13 +1,14 @@
 //! A client by itself: defaults filled in, every rule that needs no other client.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::metadata::ClientMetadata;
 use super::{ADMIN_SCOPE, Findings, House, RegistrationError};
 use crate::domain::alg::Alg;
 use crate::domain::claims::is_oidc_scope;
 use crate::domain::client::{
-    ApplicationType, AuthMethod, CallbackRedirects, ClientSettings, Delivery, GrantType, RefreshIssuance,
+    ApplicationType, AuthMethod, CallbackRedirects, Client, ClientSettings, Delivery, GrantType, RefreshIssuance,
 };
 use crate::domain::origin::Origin;
 use crate::domain::redirect_uri::{RedirectUri, Target, is_loopback};
@@ -376,6 +377,19 @@ fn check_lives(house: &House, settings: &ClientSettings, findings: &mut Findings
     }
     if settings.refresh_grace.is_some_and(|grace| grace > LONGEST_GRACE) {
         findings.add("refresh_grace", "it is out of bounds", "choose 0 to 60 seconds");
+    }
+    let access_token = settings.access_token_ttl.map_or(house.access_token, Duration::from_secs);
+    let longest = Client::longest_cookie_grace(access_token).as_secs();
+    if settings.is_cookie_mode() && settings.refresh_grace.is_some_and(|grace| grace > longest) {
+        findings.add(
+            "refresh_grace",
+            format!(
+                "the tabs of an app spread their refreshes over twice that time only where access tokens live ten times as \
+                 long, and theirs live {} seconds",
+                access_token.as_secs()
+            ),
+            format!("choose 0 to {longest} seconds"),
+        );
     }
     if settings.refresh_lifetime.is_some_and(|life| !(1..=LONGEST_REFRESH).contains(&life)) {
         findings.add("refresh_lifetime", "it is out of bounds", "choose 1 second to 365 days");
