@@ -133,7 +133,15 @@ async fn an_id_token_hint_names_who_is_meant() {
     let silent = asked.clone().with("prompt", "none");
     let page = app.visit(&other, &silent).await;
     assert_eq!(silent.error_in(page.left_for(), provider.issuer()), "login_required");
-    app.visit(&other, &asked).await.expect_at("/login/other");
+    app.visit(&other, &asked).await.expect_at("/login/other").expect_text("value=\"alice\"");
+    app.visit(&provider.browser(), &asked).await.expect_at("/login").expect_text("value=\"alice\"");
+    let both = asked.clone().with("login_hint", "somebody");
+    app.visit(&provider.browser(), &both).await.expect_at("/login").expect_text("value=\"somebody\"");
+    // Who only knows a `sub` learns no name by it.
+    let sub = provider.sub(ALICE).await;
+    let bare = app.ask().with("claims", &format!(r#"{{"id_token":{{"sub":{{"value":"{sub}"}}}}}}"#));
+    let page = app.visit(&provider.browser(), &bare).await.expect_at("/login");
+    assert!(!page.answer.body.contains("alice"));
 
     let forged = app.ask().with("id_token_hint", &alices[..alices.len() - 4]);
     let page = app.visit(&browser, &forged).await;
