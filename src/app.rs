@@ -1,6 +1,7 @@
 //! The house, built once: what the doors and the jobs share.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -24,6 +25,9 @@ use crate::tokens::status_index::StatusIndices;
 /// How far the clocks of this machine and of the database may be apart before it is warned of, and before nothing is served.
 const CLOCK_WARNED: i64 = 2;
 const CLOCK_REFUSED: i64 = 5;
+
+/// Where the set-up link goes when it may not go to the log.
+const SETUP_LINK: &str = "setup-link.txt";
 
 /// Everything a process works with.
 #[derive(Debug)]
@@ -108,6 +112,23 @@ impl App {
             process: encoding::b64u(random::bytes::<12>()),
             clock_difference: AtomicI64::new(0),
         })
+    }
+
+    /// The file with the set-up link, where it may not go to the log.
+    #[must_use]
+    pub fn setup_link_file(&self) -> PathBuf {
+        self.config().data_folder().join(SETUP_LINK)
+    }
+
+    /// Removes the file with the set-up link: it opens nothing any more.
+    pub fn forget_setup_link(&self) {
+        let file = self.setup_link_file();
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, file = %file.display(), "the file with the set-up link cannot be removed");
+            }
+            _ => {}
+        }
     }
 
     /// The settings.

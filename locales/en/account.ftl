@@ -33,6 +33,7 @@ sessions-title = Where you are signed in
 sessions-lead = If you do not know one of these devices, end its session and change your password.
 sessions-this-one = This device
 sessions-last-used = Last used { $when }
+sessions-apps = Apps:
 sessions-signed-in = Signed in on { $date }
 sessions-end = End session
 sessions-only-this = You are signed in on this device only.

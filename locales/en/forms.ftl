@@ -1,5 +1,6 @@
 # Fields.
 field-username = Username
+field-username-or-email = Username or email
 field-password = Password
 field-current-password = Current password
 field-new-password = New password
@@ -13,7 +14,7 @@ password-hide = Hide password
 password-hide-short = Hide
 
 # What is wrong with a form.
-problem-wrong-credentials = This username and password do not match. Check both and try again.
+problem-wrong-credentials = This name and this password do not match. Check both and try again.
 problem-password-again = Enter your password again
 problem-throttled = { $count ->
     [one] There were too many tries. Wait a minute, then try again.
@@ -21,10 +22,12 @@ problem-throttled = { $count ->
 }
 problem-busy = Very many people are signing in right now. Wait a few seconds, then try again.
 problem-form-expired = This page was open for too long, so nothing was sent. Please try again now.
-problem-username-missing = Enter your username
-problem-username-invalid = Choose a username of letters, digits, dots, dashes and underscores, without spaces
+problem-username-missing = Enter your username or email address
+problem-new-username-missing = Choose a username
+problem-username-invalid = Choose a username of at most 128 characters, without tabs and other invisible characters
 problem-username-taken = This username is taken. Choose another one
 problem-name-missing = Enter a name
+problem-name-invalid = Enter a shorter name, without tabs and other invisible characters
 problem-email-invalid = Enter an email address, for example alice@example.com
 problem-email-taken = Another account has this email address. Enter another one
 problem-password-missing = Enter your password

@@ -19,7 +19,7 @@ pub enum WeakPassword {
         /// How many it must have.
         least: usize,
     },
-    /// It has more bytes than allowed.
+    /// It has more characters than allowed.
     TooLong {
         /// How many it may have.
         most: usize,
@@ -34,7 +34,7 @@ impl fmt::Display for WeakPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooShort { least } => write!(f, "a password has at least {least} characters"),
-            Self::TooLong { most } => write!(f, "a password has at most {most} bytes"),
+            Self::TooLong { most } => write!(f, "a password has at most {most} characters"),
             Self::Common => f.write_str("this password is among the first that others would try"),
             Self::OwnName => f.write_str("a password is not the user name or the e-mail address"),
         }
@@ -54,7 +54,7 @@ pub fn check(
     email: Option<&str>,
 ) -> Result<(), WeakPassword> {
     let text = password.expose();
-    if text.len() > policy.max_length {
+    if text.chars().count() > policy.max_length {
         return Err(WeakPassword::TooLong { most: policy.max_length });
     }
     if text.chars().count() < policy.min_length {
@@ -129,11 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_characters_below_and_bytes_above() {
+    fn length_is_counted_in_characters() {
         assert_eq!(checked("kvzrtwqpn"), Err(WeakPassword::TooShort { least: 10 }));
         assert_eq!(checked("пароль-пар"), Ok(()));
         assert_eq!(checked(&"ab-".repeat(341)), Ok(()));
-        assert_eq!(checked(&"é".repeat(513)), Err(WeakPassword::TooLong { most: 1024 }));
+        assert_eq!(checked(&"é".repeat(1024)), Ok(()));
+        assert_eq!(checked(&"é".repeat(1025)), Err(WeakPassword::TooLong { most: 1024 }));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub struct PasswordPolicy {
     pub queue: usize,
     /// Shortest new password in characters.
     pub min_length: usize,
-    /// Longest password in bytes.
+    /// Longest password in characters.
     pub max_length: usize,
 }
 
@@ -64,6 +65,8 @@ pub struct Verdict {
     pub matches: bool,
     /// A hash of the same password under today's parameters, if it matches and its hash is of weaker ones.
     pub stronger: Option<PhcHash>,
+    /// What finding out cost, in blocks of memory that were filled: the same for every password that does not match.
+    pub cost: u64,
 }
 
 /// Why a password was not hashed.
@@ -108,7 +111,8 @@ impl Passwords {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let shared = Arc::new(Shared { queue: Mutex::default(), came: Condvar::new(), params });
+        let dearest = AtomicU64::new(cost_of(&params));
+        let shared = Arc::new(Shared { queue: Mutex::default(), came: Condvar::new(), params, dearest });
         // Held from here on, so that threads that were started end when a later one cannot be.
         let mut pool = Pool { shared, policy, threads: Vec::with_capacity(threads) };
         for number in 0..threads {
@@ -135,7 +139,9 @@ impl Passwords {
         answer.await.map_err(|_| PasswordError::Closed)?
     }
 
-    /// Compares a password with a stored hash. Without one it takes as long, and the password does not match.
+    /// Compares a password with a stored hash. Without one it takes as long, and the password does not match. Hashes made under
+    /// other parameters must not be told apart from names that belong to nobody either, so whatever does not match is brought
+    /// to the cost of the dearest hash there is, as far as this process has met it.
     ///
     /// # Errors
     /// [`PasswordError`].
@@ -146,7 +152,7 @@ impl Passwords {
     }
 
     fn enqueue(&self, job: Job) -> Result<(), PasswordError> {
-        if job.password().expose().len() > self.0.policy.max_length {
+        if job.password().expose().chars().count() > self.0.policy.max_length {
             return Err(PasswordError::TooLong);
         }
         let mut queue = self.0.shared.lock();
@@ -192,6 +198,8 @@ struct Shared {
     queue: Mutex<Queue>,
     came: Condvar,
     params: Params,
+    /// What a comparison costs at most: under today's parameters, or under older ones that were met and cost more.
+    dearest: AtomicU64,
 }
 
 impl fmt::Debug for Shared {
@@ -233,11 +241,11 @@ impl Job {
         }
     }
 
-    fn run(self, params: &Params, memory: &mut Vec<Block>) {
+    fn run(self, shared: &Shared, memory: &mut Vec<Block>) {
         match self {
-            Self::Hash { password, back } => drop(back.send(fresh(&password, params, memory))),
+            Self::Hash { password, back } => drop(back.send(fresh(&password, &shared.params, memory))),
             Self::Verify { stored, password, back } => {
-                drop(back.send(compare(stored.as_ref(), &password, params, memory)));
+                drop(back.send(compare(stored.as_ref(), &password, shared, memory)));
             }
         }
     }
@@ -249,7 +257,7 @@ fn work(shared: &Shared) {
     let mut memory = Vec::new();
     while let Some(job) = next(shared, &mut memory) {
         // A panic costs one answer, not a thread of the pool.
-        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| job.run(&shared.params, &mut memory)));
+        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| job.run(shared, &mut memory)));
         if ran.is_err() {
             memory = Vec::new();
         }
@@ -306,14 +314,13 @@ fn fresh(password: &Secret, params: &Params, memory: &mut Vec<Block>) -> Result<
 fn compare(
     stored: Option<&PhcHash>,
     password: &Secret,
-    params: &Params,
+    shared: &Shared,
     memory: &mut Vec<Block>,
 ) -> Result<Verdict, PasswordError> {
+    let params = &shared.params;
     let Some(stored) = stored else {
-        // As much work as for a person who is there.
-        let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
-        compute(Version::V0x13, params, password, &[0; Salt::RECOMMENDED_LENGTH], &mut out, memory)?;
-        return Ok(Verdict { matches: false, stronger: None });
+        let cost = spend(shared.dearest.load(Ordering::Relaxed), password, params, memory)?;
+        return Ok(Verdict { matches: false, stronger: None, cost });
     };
     let hash = PasswordHash::new(stored.expose()).map_err(|_| PasswordError::Broken)?;
     let its = Params::try_from(&hash).map_err(|_| PasswordError::Broken)?;
@@ -325,10 +332,30 @@ fn compare(
     let mut out = [0; Output::MAX_LENGTH];
     let out = out.get_mut(..expected.len()).ok_or(PasswordError::Broken)?;
     compute(version, &its, password, &salt, out, memory)?;
-    let matches = equal(out, expected.as_bytes());
+    let cost = cost_of(&its);
+    let dearest = shared.dearest.fetch_max(cost, Ordering::Relaxed).max(cost);
+    if !equal(out, expected.as_bytes()) {
+        let cost = cost + spend(dearest - cost, password, params, memory)?;
+        return Ok(Verdict { matches: false, stronger: None, cost });
+    }
     let weaker = its.m_cost() < params.m_cost() || its.t_cost() < params.t_cost() || version != Version::V0x13;
-    let stronger = (matches && weaker).then(|| fresh(password, params, memory)).transpose()?;
-    Ok(Verdict { matches, stronger })
+    let stronger = weaker.then(|| fresh(password, params, memory)).transpose()?;
+    Ok(Verdict { matches: true, stronger, cost })
+}
+
+/// Blocks filled, all passes together: what the time of a hash goes with.
+fn cost_of(params: &Params) -> u64 {
+    u64::try_from(params.block_count()).unwrap_or(u64::MAX).saturating_mul(params.t_cost().into())
+}
+
+/// Does this much work for nothing, as nearly as Argon2's memory can be cut. What it cost.
+fn spend(work: u64, password: &Secret, like: &Params, memory: &mut Vec<Block>) -> Result<u64, PasswordError> {
+    let kib = u32::try_from(work / u64::from(like.t_cost())).unwrap_or(u32::MAX);
+    // Less than Argon2's least is less than anybody can measure.
+    let Ok(params) = Params::new(kib, like.t_cost(), like.p_cost(), None) else { return Ok(0) };
+    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+    compute(Version::V0x13, &params, password, &[0; Salt::RECOMMENDED_LENGTH], &mut out, memory)?;
+    Ok(cost_of(&params))
 }
 
 fn compute(
@@ -401,6 +428,35 @@ mod tests {
     async fn without_a_hash_nothing_matches() {
         let passwords = Passwords::start(policy()).unwrap();
         assert!(!passwords.verify(None, secret("")).await.unwrap().matches);
+    }
+
+    #[tokio::test]
+    async fn whatever_does_not_match_costs_the_same() {
+        let weak = Passwords::start(policy()).unwrap();
+        let today = || Passwords::start(PasswordPolicy { memory_kib: 1024, iterations: 3, ..policy() }).unwrap();
+        let strong = Passwords::start(PasswordPolicy { memory_kib: 4096, iterations: 2, ..policy() }).unwrap();
+        let cost = async |pool: &Passwords, stored: Option<&PhcHash>| {
+            let verdict = pool.verify(stored.cloned(), secret("wrong")).await.unwrap();
+            assert!(!verdict.matches);
+            verdict.cost
+        };
+        let pool = today();
+        let (old, new, more) = (
+            weak.hash(secret("correct horse")).await.unwrap(),
+            pool.hash(secret("correct horse")).await.unwrap(),
+            strong.hash(secret("correct horse")).await.unwrap(),
+        );
+        let nobody = cost(&pool, None).await;
+        assert_eq!(nobody, 3 * 1024);
+        // Memory is cut in steps of four blocks.
+        assert!(nobody.abs_diff(cost(&pool, Some(&old)).await) <= 3 * 8);
+        assert_eq!(cost(&pool, Some(&new)).await, nobody);
+        // Parameters were lowered: once such a hash was met, names of nobody cost as much.
+        let dearest = cost(&pool, Some(&more)).await;
+        assert_eq!(dearest, 2 * 4096);
+        for stored in [None, Some(&old), Some(&new)] {
+            assert!(dearest.abs_diff(cost(&pool, stored).await) <= 3 * 8);
+        }
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::passwords::{PasswordError, PhcHash};
-use super::throttle::{Account, Admission, Origin, Permits, network};
+use super::throttle::{Account, Admission, Claim, Origin, Permits, network};
 use super::{Accounts, AccountsError, sealed_hash};
 use crate::crypto::encoding::b64u;
 use crate::crypto::mac::Framed;
@@ -83,7 +83,7 @@ struct Candidate {
 impl Accounts {
     pub(super) async fn prove(&self, attempt: Try, now: Timestamp) -> Result<Result<Proof, Refused>, AccountsError> {
         let Try { claimed, password, browser, address } = attempt;
-        if password.expose().len() > self.0.passwords.policy().max_length {
+        if password.expose().chars().count() > self.0.passwords.policy().max_length {
             return Ok(Err(Refused::TooLong));
         }
         let origin = AuditedOrigin { browser: browser.clone(), network: self.commitment("network", &network(address)) };
@@ -97,8 +97,8 @@ impl Accounts {
                 async move |tx: &mut Tx| accounts.admit(tx, &claimed, (&browser, address), (&name, &origin), now).await;
             self.0.store.write(work).await?
         };
-        let permits = match candidate.admission {
-            Admission::Admitted { permits, .. } => permits,
+        let (permits, barred) = match candidate.admission {
+            Admission::Admitted { permits, barred, .. } => (permits, barred),
             Admission::Refused { retry_after_seconds } => return Ok(Err(Refused::Throttled { retry_after_seconds })),
         };
         let verdict = match self.compare(candidate.user.as_ref(), candidate.stored.as_ref(), password).await {
@@ -113,7 +113,7 @@ impl Accounts {
             }
         };
         match (candidate.user, candidate.stored) {
-            (Some(user), Some(stored)) if verdict.matches && user.is_active() => {
+            (Some(user), Some(stored)) if verdict.matches && user.is_active() && !barred => {
                 Ok(Ok(Proof { user, stored, stronger: verdict.stronger, permits, origin }))
             }
             (user, _) => {
@@ -152,13 +152,13 @@ impl Accounts {
             Some(user) => browsers::is_known(tx, browser, &user.id).await?,
             None => false,
         };
-        let account = match (&user, claimed) {
-            (Some(user), _) => Account::Person(&user.id),
-            (None, Claimed::Name(typed)) => Account::Nobody(typed),
-            (None, Claimed::Person(id)) => Account::Person(id),
+        let claim = match (&user, claimed) {
+            (Some(user), Claimed::Name(typed)) => Claim { typed: Some(typed), account: Account::Person(&user.id) },
+            (None, Claimed::Name(typed)) => Claim { typed: Some(typed), account: Account::Nobody },
+            (_, Claimed::Person(id)) => Claim { typed: None, account: Account::Person(id) },
         };
         let from = if known { Origin::KnownBrowser(browser) } else { Origin::Network(address) };
-        let admission = self.0.throttle.admit(tx, account, from, now).await?;
+        let admission = self.0.throttle.admit(tx, claim, from, now).await?;
         if let Admission::Admitted { last: true, .. } = &admission {
             // Once for each window: from here on tries are refused and leave no rows.
             let subject = user.as_ref().map_or(name, |user| user.id.as_str());

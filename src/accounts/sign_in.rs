@@ -35,8 +35,10 @@ pub struct SignIn {
     pub device: String,
     /// "Keep me signed in".
     pub keep: bool,
-    /// Through `/auth/login`: the session opens nothing but its client.
+    /// Through `/auth/login`: the session opens nothing but its client, unless it was more before.
     pub direct: bool,
+    /// The session cookie that came along.
+    pub cookie: Option<OpaqueToken>,
     /// Who it must be, where someone must prove again who they are.
     pub expected_user: Option<UserId>,
 }
@@ -74,24 +76,47 @@ pub struct SignedIn {
     pub ended: Vec<SessionId>,
 }
 
+/// A right password, and the session it is to open. Nobody is signed in by it yet.
+#[derive(Debug)]
+pub struct Proven {
+    proof: Proof,
+    wanted: Session,
+    came_with: Option<OpaqueToken>,
+}
+
 impl Accounts {
     /// Signs a person in.
     ///
     /// # Errors
     /// A fault of ours, to be answered 503.
     pub async fn sign_in(&self, wish: SignIn, now: Timestamp) -> Result<Outcome, AccountsError> {
-        let SignIn { username, password, browser, address, device, keep, direct, expected_user } = wish;
+        let proven = match self.prove_sign_in(wish, now).await? {
+            Ok(proven) => proven,
+            Err(refused) => return Ok(refused),
+        };
+        let opened = self.open_and(proven, async |_: &mut Tx, _: &SignedIn| Ok(()), now).await?;
+        Ok(opened.map_or(Outcome::WrongCredentials, |(signed_in, ())| Outcome::SignedIn(Box::new(signed_in))))
+    }
+
+    /// The first step of a sign-in: whether the password is right, and the person who is expected. If not, the outcome.
+    ///
+    /// # Errors
+    /// A fault of ours, to be answered 503.
+    pub async fn prove_sign_in(&self, wish: SignIn, now: Timestamp) -> Result<Result<Proven, Outcome>, AccountsError> {
+        let SignIn { username, password, browser, address, device, keep, direct, cookie, expected_user } = wish;
         let attempt = Try { claimed: Claimed::Name(username), password, browser: browser.clone(), address };
         let proof = match self.prove(attempt, now).await? {
             Ok(proof) => proof,
-            Err(Refused::Wrong) => return Ok(Outcome::WrongCredentials),
-            Err(Refused::Throttled { retry_after_seconds }) => return Ok(Outcome::Throttled { retry_after_seconds }),
-            Err(Refused::Busy) => return Ok(Outcome::Busy),
-            Err(Refused::TooLong) => return Ok(Outcome::TooLong),
+            Err(Refused::Wrong) => return Ok(Err(Outcome::WrongCredentials)),
+            Err(Refused::Throttled { retry_after_seconds }) => {
+                return Ok(Err(Outcome::Throttled { retry_after_seconds }));
+            }
+            Err(Refused::Busy) => return Ok(Err(Outcome::Busy)),
+            Err(Refused::TooLong) => return Ok(Err(Outcome::TooLong)),
         };
         if expected_user.is_some_and(|expected| expected != proof.user.id) {
             self.0.store.write(async move |tx| proof.permits.refund(tx).await).await?;
-            return Ok(Outcome::OtherPerson);
+            return Ok(Err(Outcome::OtherPerson));
         }
         let (idle_expires_at, expires_at) = self.0.sessions.ends(keep, now);
         let wanted = Session {
@@ -111,24 +136,39 @@ impl Accounts {
             address: address.to_canonical().to_string(),
             ended_at: None,
         };
-        let (subject, origin) = (proof.user.id.as_str().to_owned(), proof.origin.clone());
+        Ok(Ok(Proven { proof, wanted, came_with: cookie }))
+    }
+
+    /// The second step: the session, and in the same unit of work what shall be there with it or not at all. `None`: meanwhile
+    /// the person was disabled or the password changed, which is told like a wrong password.
+    ///
+    /// # Errors
+    /// A fault of ours, to be answered 503.
+    pub async fn open_and<T: Send + 'static>(
+        &self,
+        proven: Proven,
+        with_it: impl AsyncFnOnce(&mut Tx, &SignedIn) -> Result<T, StoreError> + Send + 'static,
+        now: Timestamp,
+    ) -> Result<Option<(SignedIn, T)>, AccountsError> {
+        let (subject, origin) = (proven.proof.user.id.as_str().to_owned(), proven.proof.origin.clone());
         let accounts = self.clone();
-        let opened = self.0.store.write(async move |tx| accounts.open_session(tx, proof, wanted, now).await).await?;
-        match opened {
-            Some(signed_in) => Ok(Outcome::SignedIn(Box::new(signed_in))),
-            None => {
-                self.note_refusal(subject, origin, now).await?;
-                Ok(Outcome::WrongCredentials)
-            }
+        let work = async move |tx: &mut Tx| {
+            let Some(signed_in) = accounts.open_session(tx, proven, now).await? else { return Ok(None) };
+            let more = with_it(tx, &signed_in).await?;
+            Ok(Some((signed_in, more)))
+        };
+        let opened = self.0.store.write(work).await?;
+        if opened.is_none() {
+            self.note_refusal(subject, origin, now).await?;
         }
+        Ok(opened)
     }
 
     /// One unit: the person and the password are still what they were when they were compared, and the session is there.
     async fn open_session(
         &self,
         tx: &mut Tx,
-        proof: Proof,
-        mut wanted: Session,
+        Proven { proof, mut wanted, came_with }: Proven,
         now: Timestamp,
     ) -> Result<Option<SignedIn>, StoreError> {
         let user = proof.user;
@@ -151,7 +191,10 @@ impl Accounts {
         for old in sessions::at_browser(tx, &wanted.browser_id).await? {
             if old.user_id == user.id && cookie.is_none() {
                 let token = renewed(&old.id)?;
-                let renewal = Session { id: old.id, created_at: old.created_at, ..wanted.clone() };
+                // A form of an app takes nothing away from who signed in at the page, in this very browser.
+                let more = !old.direct && old.is_live(now) && is_held(tx, &old.id, came_with.as_ref()).await?;
+                let direct = wanted.direct && !more;
+                let renewal = Session { id: old.id, created_at: old.created_at, direct, ..wanted.clone() };
                 if sessions::renew(tx, &renewal, &token.digest()).await? {
                     wanted = renewal;
                     cookie = Some(token);
@@ -181,6 +224,12 @@ impl Accounts {
         proof.permits.refund(tx).await?;
         Ok(Some(SignedIn { session: wanted, cookie, user, ended }))
     }
+}
+
+/// Whether the cookie that came along is this session's present one.
+async fn is_held(tx: &mut Tx, session: &SessionId, cookie: Option<&OpaqueToken>) -> Result<bool, StoreError> {
+    let Some(cookie) = cookie.filter(|cookie| cookie.id() == session.as_str()) else { return Ok(false) };
+    Ok(sessions::find(tx, session).await?.is_some_and(|(_, digest)| digest.matches(&cookie.digest())))
 }
 
 /// A new cookie for a session that is there.

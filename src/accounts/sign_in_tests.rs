@@ -163,6 +163,43 @@ async fn nobody_is_locked_out_at_a_known_browser() {
 }
 
 #[tokio::test]
+async fn two_names_of_one_person_are_throttled_like_two_names_of_nobody() {
+    let house = House::open().await;
+    house.person("alice", &[]).await;
+    let browser = house.browser().await;
+    let mut told = Vec::new();
+    for (name, other) in [("alice", "alice@example.com"), ("nobody", "nobody@example.com")] {
+        let mut answers = Vec::new();
+        for typed in [name, &name.to_uppercase(), &format!(" {name} "), name, name, name, other, other, other] {
+            answers.push(format!("{:?}", house.sign_in(typed, "wrong", &browser).await));
+        }
+        told.push(answers);
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].iter().filter(|answer| answer.contains("Throttled")).count(), 1, "{:?}", told[0]);
+}
+
+#[tokio::test]
+async fn two_names_give_one_budget() {
+    let house = House::open().await;
+    house.person("alice", &[]).await;
+    let browser = house.browser().await;
+    for _ in 0..3 {
+        assert!(is_wrong(&house.sign_in("alice", "wrong", &browser).await));
+    }
+    for _ in 0..2 {
+        assert!(is_wrong(&house.sign_in("alice@example.com", "wrong", &browser).await));
+    }
+    // Five tries are over, by whichever names; a guess that happens to be right now tells nothing.
+    for name in ["alice", "alice@example.com"] {
+        assert!(is_wrong(&house.sign_in(name, PASSWORD, &browser).await), "{name}");
+    }
+    assert_eq!(house.store.number("SELECT COUNT(*) FROM sessions").await, 0);
+    let outcome = house.accounts.sign_in(wish("alice", PASSWORD, &browser, "192.0.2.1"), later(900)).await.unwrap();
+    assert!(matches!(outcome, Outcome::SignedIn(_)), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn right_passwords_use_up_nothing() {
     let house = House::open().await;
     house.person("alice", &[]).await;
@@ -242,9 +279,9 @@ async fn a_password_changed_while_the_old_one_was_compared_stays_and_the_old_one
     assert!(proof.stronger.is_some());
     // In the same second as the first password.
     house.set_password(&alice, "another fine password").await;
-    let wanted = signed_in.session.clone();
+    let proven = Proven { proof, wanted: signed_in.session.clone(), came_with: None };
     let accounts = strong.accounts.clone();
-    let opened = house.store.write(async move |tx| accounts.open_session(tx, proof, wanted, NOW).await).await.unwrap();
+    let opened = house.store.write(async move |tx| accounts.open_session(tx, proven, NOW).await).await.unwrap();
     assert!(opened.is_none());
     assert!(house.session_of(signed_in.cookie.expose(), NOW).await.is_none());
     assert!(is_wrong(&house.sign_in("alice", PASSWORD, &browser).await));
@@ -266,8 +303,8 @@ async fn a_person_disabled_while_the_password_was_compared_is_not_signed_in() {
     let proof = house.accounts.prove(attempt, NOW).await.unwrap().unwrap();
     house.store.write(async move |tx| people::disable(tx, &alice, ACT).await).await.unwrap().unwrap();
     let accounts = house.accounts.clone();
-    let wanted = signed_in.session;
-    let opened = house.store.write(async move |tx| accounts.open_session(tx, proof, wanted, NOW).await).await.unwrap();
+    let proven = Proven { proof, wanted: signed_in.session, came_with: None };
+    let opened = house.store.write(async move |tx| accounts.open_session(tx, proven, NOW).await).await.unwrap();
     assert!(opened.is_none());
     assert_eq!(house.store.number("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 0);
 }
@@ -315,7 +352,7 @@ async fn a_full_queue_is_told_and_not_counted() {
     assert_eq!(busy + wrong, 12);
     assert!(busy > 0);
     let counted = house.store.number("SELECT COUNT(*) FROM attempts WHERE taken > 0").await;
-    assert_eq!(counted, i64::try_from(wrong * 3).unwrap());
+    assert_eq!(counted, i64::try_from(wrong * 5).unwrap());
 }
 
 #[tokio::test]
@@ -331,4 +368,24 @@ async fn a_direct_session_is_marked_and_a_sign_in_at_the_page_unmarks_it() {
     let second = house.signed_in("alice", &browser).await;
     assert!(!second.session.direct);
     assert_eq!(second.session.id, first.session.id);
+}
+
+#[tokio::test]
+async fn an_apps_own_form_takes_nothing_from_a_session_that_its_browser_shows() {
+    let house = House::open().await;
+    house.person("alice", &[]).await;
+    for (shows, after, stays) in [(true, 60, true), (false, 60, false), (true, 9 * 3600, false)] {
+        let browser = house.browser().await;
+        let real = house.signed_in("alice", &browser).await;
+        let direct = SignIn {
+            direct: true,
+            cookie: shows.then_some(real.cookie),
+            ..wish("alice", PASSWORD, &browser, "192.0.2.1")
+        };
+        let outcome = house.accounts.sign_in(direct, later(after)).await.unwrap();
+        let Outcome::SignedIn(second) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((second.session.id.clone(), second.session.direct), (real.session.id, !stays), "{shows} {after}");
+        let found = house.session_of(second.cookie.expose(), later(after)).await.unwrap();
+        assert_eq!(found.direct, !stays);
+    }
 }

@@ -153,6 +153,7 @@ pub(super) fn wish(name: &str, password: &str, browser: &BrowserId, address: &st
         device: "Test/1.0".to_owned(),
         keep: false,
         direct: false,
+        cookie: None,
         expected_user: None,
     }
 }

@@ -2,8 +2,14 @@
 //! it was right; so the limits hold exactly, whatever runs side by side in whatever processes.
 //!
 //! From a browser where the person has signed in before, only the tries at that browser count: nobody else can use them up,
-//! so nobody can lock the person out there. From elsewhere three buckets count: this person from this network, this person
-//! from anywhere, anyone from this network. Names that belong to nobody have buckets like those of people.
+//! so nobody can lock the person out there. From elsewhere buckets count for what was typed, from this network and from
+//! anywhere, and for anyone from this network.
+//!
+//! A person has two names, the user name and the e-mail address. If both led to one bucket, a guesser could see by it that the
+//! two belong together, and that somebody has them; so what is refused depends on the text alone, whether it is anybody's name
+//! or not. But two names shall not give two budgets. So the person has buckets, too, which say nothing: once they are empty a
+//! try goes on as any other, hashed and all, and is wrong whatever the password is. Text that is nobody's name has such
+//! buckets for nothing, since taking a permit takes time.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,11 +36,20 @@ pub struct ThrottlePolicy {
 
 /// Whom a try is for.
 #[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// What was typed to say so; `None` where the session says it.
+    pub typed: Option<&'a str>,
+    /// Whom that means.
+    pub account: Account<'a>,
+}
+
+/// A person, or none.
+#[derive(Debug, Clone, Copy)]
 pub enum Account<'a> {
     /// A person.
     Person(&'a UserId),
-    /// A name that belongs to nobody, as it was typed.
-    Nobody(&'a str),
+    /// What was typed is nobody's name.
+    Nobody,
 }
 
 /// Where a try comes from.
@@ -60,6 +75,8 @@ pub enum Admission {
         permits: Permits,
         /// Whether it used up a bucket: the next one will be refused.
         last: bool,
+        /// Whether the person's own buckets were empty: the try is wrong whatever the password is, and must not show why.
+        barred: bool,
     },
     /// There were too many.
     Refused {
@@ -89,47 +106,80 @@ impl Throttle {
     pub async fn admit(
         &self,
         tx: &mut Tx,
-        account: Account<'_>,
+        claim: Claim<'_>,
         origin: Origin<'_>,
         now: Timestamp,
     ) -> Result<Admission, StoreError> {
-        let mut permits = Permits(Vec::new());
-        let mut last = false;
-        for (bucket, limit) in self.buckets(account, origin) {
-            let Some(taken) = attempts::take(tx, &bucket, limit, now, now.plus(self.policy.window)).await? else {
-                let until = attempts::until(tx, &bucket).await?.unwrap_or(now);
-                permits.refund(tx).await?;
-                return Ok(Admission::Refused { retry_after_seconds: until.seconds_since(now).max(1) });
-            };
-            last |= taken.number >= i64::from(limit);
-            permits.0.push((bucket, taken.until));
+        let (mut permits, mut own) = (Permits(Vec::new()), Permits(Vec::new()));
+        let (mut last, mut barred) = (false, false);
+        for Bucket { name, limit, silent } in self.buckets(claim, origin) {
+            match attempts::take(tx, &name, limit, now, now.plus(self.policy.window)).await? {
+                Some(taken) => {
+                    last |= taken.number >= i64::from(limit);
+                    let kept = if silent { &mut own } else { &mut permits };
+                    kept.0.push((name, taken.until));
+                }
+                None if silent => barred = true,
+                None => {
+                    let until = attempts::until(tx, &name).await?.unwrap_or(now);
+                    permits.refund(tx).await?;
+                    own.refund(tx).await?;
+                    return Ok(Admission::Refused { retry_after_seconds: until.seconds_since(now).max(1) });
+                }
+            }
         }
-        Ok(Admission::Admitted { permits, last })
+        if barred {
+            own.refund(tx).await?;
+        } else {
+            permits.0.append(&mut own.0);
+        }
+        Ok(Admission::Admitted { permits, last, barred })
     }
 
     /// The buckets of a try and how much each holds, in an order that all tries share: then none waits for another in a ring.
-    fn buckets(&self, account: Account<'_>, origin: Origin<'_>) -> Vec<(String, u32)> {
-        let (kind, name) = match account {
+    fn buckets(&self, claim: Claim<'_>, origin: Origin<'_>) -> Vec<Bucket> {
+        let policy = self.policy;
+        let typed = claim.typed.map(|typed| typed.trim().to_lowercase());
+        let (kind, id) = match claim.account {
             Account::Person(id) => ("person", id.as_str().to_owned()),
-            Account::Nobody(typed) => ("nobody", typed.to_lowercase()),
+            Account::Nobody => ("nobody", typed.clone().unwrap_or_default()),
         };
-        let bucket = |fields: &[&str]| b64u(self.key.sign(&[Framed::of(fields).as_bytes()]));
+        let bucket = |fields: &[&str], limit: u32, silent: bool| Bucket {
+            name: b64u(self.key.sign(&[Framed::of(fields).as_bytes()])),
+            limit,
+            silent,
+        };
         let mut buckets = match origin {
             Origin::KnownBrowser(browser) => {
-                vec![(bucket(&["browser", kind, &name, browser.as_str()]), self.policy.per_account_and_network)]
+                vec![bucket(&["browser", kind, &id, browser.as_str()], policy.per_account_and_network, false)]
             }
             Origin::Network(address) => {
                 let network = network(address);
-                vec![
-                    (bucket(&["account and network", kind, &name, &network]), self.policy.per_account_and_network),
-                    (bucket(&["account", kind, &name]), self.policy.per_account),
-                    (bucket(&["network", &network]), self.policy.per_network),
-                ]
+                let of = |kind: &str, name: &str, silent: bool| {
+                    [
+                        bucket(&["account and network", kind, name, &network], policy.per_account_and_network, silent),
+                        bucket(&["account", kind, name], policy.per_account, silent),
+                    ]
+                };
+                let mut buckets = vec![bucket(&["network", &network], policy.per_network, false)];
+                if let Some(typed) = &typed {
+                    buckets.extend(of("typed", typed, false));
+                }
+                buckets.extend(of(kind, &id, typed.is_some()));
+                buckets
             }
         };
-        buckets.sort();
+        buckets.sort_by(|left, right| left.name.cmp(&right.name));
         buckets
     }
+}
+
+/// What permits are taken from.
+struct Bucket {
+    name: String,
+    limit: u32,
+    /// Whether nobody may learn that it is empty.
+    silent: bool,
 }
 
 impl Permits {
@@ -175,10 +225,14 @@ mod tests {
         )
     }
 
+    fn nobody(typed: &str) -> Claim<'_> {
+        Claim { typed: Some(typed), account: Account::Nobody }
+    }
+
     async fn admitted(store: &TestStore, throttle: &Throttle, name: &str, address: &str, now: Timestamp) -> bool {
         let (throttle, name, address) = (throttle.clone(), name.to_owned(), address.parse().unwrap());
         let admission = store
-            .write(async move |tx| throttle.admit(tx, Account::Nobody(&name), Origin::Network(address), now).await)
+            .write(async move |tx| throttle.admit(tx, nobody(&name), Origin::Network(address), now).await)
             .await
             .unwrap();
         matches!(admission, Admission::Admitted { .. })
@@ -242,13 +296,11 @@ mod tests {
         let first = {
             let throttle = throttle.clone();
             store
-                .write(async move |tx| {
-                    throttle.admit(tx, Account::Nobody("alice"), Origin::Network(address), NOW).await
-                })
+                .write(async move |tx| throttle.admit(tx, nobody("alice"), Origin::Network(address), NOW).await)
                 .await
                 .unwrap()
         };
-        let Admission::Admitted { permits, last: false } = first else { panic!("{first:?}") };
+        let Admission::Admitted { permits, last: false, barred: false } = first else { panic!("{first:?}") };
         assert!(admitted(&store, &throttle, "alice", "192.0.2.1", NOW).await);
         assert!(!admitted(&store, &throttle, "ALICE", "192.0.2.200", NOW.plus(Duration::from_secs(899))).await);
         let later = NOW.plus(Duration::from_secs(900));

@@ -17,9 +17,6 @@ use crate::http::server::{Server, stop_on_signals};
 use crate::jobs::Jobs;
 use crate::logging;
 
-/// Where the set-up link goes when it may not go to the log.
-const LINK_FILE: &str = "setup-link.txt";
-
 /// Serves until a signal, then finishes what runs, commits what was accepted and returns.
 ///
 /// # Errors
@@ -51,13 +48,16 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 /// While there is no admin, a one-time link creates the first. On loopback it is printed; elsewhere it goes to a file for the
 /// operator's eyes only, since logs travel.
 async fn tell_about_setup(app: &App, config: &Config) -> Result<(), Failure> {
-    let Some(link) = first_admin::invite(&app.store, app.clock.now()).await? else { return Ok(()) };
+    let Some(link) = first_admin::invite(&app.store, app.clock.now()).await? else {
+        app.forget_setup_link();
+        return Ok(());
+    };
     let url = config.issuer_url(&format!("/setup/{}", link.expose()));
     if config.is_development() {
         output::say(format!("There is no admin yet. Within the hour, open this once to create the first:\n{url}"));
         return Ok(());
     }
-    let file = config.data_folder().join(LINK_FILE);
+    let file = app.setup_link_file();
     write_private(&file, &url).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
     output::say(format!(
         "There is no admin yet. Within the hour, open the address in {} once to create the first.",
@@ -66,11 +66,41 @@ async fn tell_about_setup(app: &App, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a file that nobody else may read. Always a new one: the mode counts at creation only, and what stood there may be
+/// readable to others, or lead elsewhere.
 fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut to = options.open(file)?;
     writeln!(to, "{text}")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_link_is_for_the_operators_eyes_whatever_stood_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("link.txt"), folder.path().join("other.txt"));
+        std::fs::write(&file, "old and long, and readable").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write_private(&file, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new\n");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&other, "elsewhere").unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(&other, &file).unwrap();
+        write_private(&file, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "elsewhere");
+        assert!(!std::fs::symlink_metadata(&file).unwrap().is_symlink());
+    }
 }

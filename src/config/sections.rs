@@ -148,7 +148,7 @@ section! {
         pub queue: u32 = 64,
         /// Shortest new password in characters.
         pub min_length: u32 = 10,
-        /// Longest password in bytes.
+        /// Longest password in characters.
         pub max_length: u32 = 1_024,
         /// Failed tries per person and network within `attempts_window`.
         pub attempts_per_account_and_network: u32 = 10,

@@ -234,6 +234,14 @@ impl Client {
         if self.settings.client_name.is_empty() { self.id.as_str() } else { &self.settings.client_name }
     }
 
+    /// The longest grace that a cookie may have where access tokens live for so long. The library spreads its refreshes over a
+    /// fifth of that life, and over a minute at most; the grace is at most half of it, so that a copied cookie shows itself by
+    /// coming outside the grace.
+    #[must_use]
+    pub fn longest_cookie_grace(access_token: Duration) -> Duration {
+        Duration::from_secs(access_token.as_secs() / 10).min(Duration::from_secs(30))
+    }
+
     /// How long its access tokens live, between one minute and one hour.
     #[must_use]
     pub fn access_token_ttl(&self, default: Duration) -> Duration {

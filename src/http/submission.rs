@@ -9,6 +9,7 @@ use super::csrf::{self, PostRefusal};
 use super::doors::Doors;
 use super::extract::form::StrictForm;
 use super::pages::error::Trouble;
+use super::people::again;
 use super::trouble;
 use super::visit::{FORM, Visitor};
 use crate::oauth::params::Params;
@@ -30,6 +31,7 @@ impl FromRequest<Doors> for Submission {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, doors).await?;
         let headers: HeaderMap = parts.headers.clone();
+        let path = parts.uri.path().to_owned();
         // Where the form stood comes first: of a foreign one nothing is read.
         let refused = match csrf::check_origin(&headers, &doors.app().config().server.issuer) {
             Ok(()) => {
@@ -39,6 +41,11 @@ impl FromRequest<Doors> for Submission {
                 let browser = visitor.browser.as_ref().map(|browser| browser.id.as_str()).unwrap_or_default();
                 match (doors.csrf().check(browser, FORM, value), params) {
                     (Ok(()), Some(params)) if !browser.is_empty() => return Ok(Self { visitor, params }),
+                    // Our own page, and a browser that keeps cookies: another try will do.
+                    (_, Some(params)) if !browser.is_empty() => {
+                        tracing::info!(guard = PostRefusal::Value.as_str(), "a form is shown again");
+                        return Err(again::show(visitor, &path, &params).await);
+                    }
                     _ => PostRefusal::Value,
                 }
             }

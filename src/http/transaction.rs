@@ -3,6 +3,7 @@
 use axum::response::Response;
 use url::Url;
 
+use super::language::Language;
 use super::pages::AppShown;
 use super::pages::error::{Trouble, WayBack};
 use super::pages::form_post::FormPostView;
@@ -11,12 +12,13 @@ use super::reply::redirect::SeeOther;
 use super::trouble;
 use super::visit::Visitor;
 use crate::domain::client::{ApplicationType, CallbackRedirects, Client, is_assured};
-use crate::domain::id::RequestId;
+use crate::domain::id::{ClientId, RequestId};
 use crate::domain::redirect_uri::{RedirectUri, Target};
 use crate::oauth::authorize::answer::{self, ConsentGiven};
 use crate::oauth::authorize::decide::{self, Decision, Progress, SignInReason, SignedIn};
+use crate::oauth::authorize::parking::{self, Found};
 use crate::oauth::authorize::return_address::{ResponseMode, ReturnAddress};
-use crate::oauth::authorize::{Checked, Refusal, check, parking};
+use crate::oauth::authorize::{Checked, Refusal, check};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::store::authorize_requests::Parked;
@@ -45,10 +47,13 @@ impl Transaction {
         }
         .await;
         let (parked, params) = match found {
-            Ok(Some(found)) => found,
-            Ok(None) => return Err(Box::new(expired(visitor))),
+            Ok(Found::Waiting(parked, params)) => (*parked, params),
+            Ok(Found::Answered(client)) => return Err(Box::new(over(visitor, Trouble::Answered, Some(client)).await)),
+            Ok(Found::Over(client)) => return Err(Box::new(over(visitor, Trouble::Expired, Some(client)).await)),
+            Ok(Found::Unknown) => return Err(Box::new(over(visitor, Trouble::Expired, None).await)),
             Err(error) => return Err(Box::new(fault(visitor, &error))),
         };
+        speak(&params, visitor);
         match check(&params, visitor.doors.provider(), visitor.now).await {
             Ok(checked) => Ok(Self { checked, parked, token: token.to_owned() }),
             Err(refusal) => Err(Box::new(refuse(*refusal, visitor))),
@@ -59,6 +64,13 @@ impl Transaction {
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress { authenticated: self.parked.authenticated_user.clone(), chosen: self.parked.chosen_user.clone() }
+    }
+}
+
+/// Speaks the language that the app asks for, on every page of its transaction: its wish comes before the browser's.
+pub fn speak(params: &Params, visitor: &mut Visitor) {
+    if let Some(wanted) = params.get("ui_locales") {
+        visitor.language = Language::negotiate(Some(wanted), None);
     }
 }
 
@@ -119,7 +131,11 @@ pub async fn answer(
         Some(at) => {
             let granted = answer::grant_code(&checked, &at, given, parked, visitor.doors.provider(), visitor.now).await;
             match granted {
-                Ok(code) => {
+                Ok(None) => {
+                    let page = over_at(&visitor, Trouble::Answered, Some(&checked.client));
+                    return visitor.answer(page);
+                }
+                Ok(Some(code)) => {
                     let reply = deliver(&checked.to, checked.to.success(code.expose()), &visitor);
                     return visitor.answer(reply);
                 }
@@ -228,9 +244,34 @@ fn host_or_scheme(uri: &RedirectUri) -> String {
     }
 }
 
-fn expired(visitor: &Visitor) -> Response {
+/// Where a client is at home, as far as it says so.
+#[must_use]
+pub fn home_of(client: &Client) -> Option<(AppShown, String)> {
+    let href = client.settings.client_uri.clone()?;
+    let proper = Url::parse(&href).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    proper.then(|| (app_shown(client, None), href))
+}
+
+/// The page about a transaction that leads no further, with a way to the app.
+async fn over(visitor: &Visitor, trouble: Trouble, client: Option<ClientId>) -> Response {
     use axum::response::IntoResponse as _;
-    trouble::page(visitor, Trouble::Expired, "expired", None).into_response()
+    let client = match client {
+        Some(id) => visitor.doors.provider().client(id.as_str(), visitor.now).await,
+        None => Ok(None),
+    };
+    match client {
+        Ok(client) => over_at(visitor, trouble, client.as_deref()).into_response(),
+        Err(error) => fault(visitor, &error),
+    }
+}
+
+/// The same for a client that is at hand.
+pub fn over_at(visitor: &Visitor, trouble: Trouble, client: Option<&Client>) -> PageReply {
+    let code = if trouble == Trouble::Answered { "answered" } else { "expired" };
+    match client.and_then(home_of) {
+        Some((app, href)) => trouble::page_back_to(visitor, trouble, code, None, WayBack::App(app, href)),
+        None => trouble::page(visitor, trouble, code, None),
+    }
 }
 
 fn fault(visitor: &Visitor, error: &OAuthError) -> Response {

@@ -34,6 +34,9 @@ pub struct Visitor {
     pub browser: Option<Browser>,
     /// Who is signed in, if anybody is.
     pub signed_in: Option<(Session, User)>,
+    /// The session that nobody ended, although it may be idle or too old by now: its families may live on, so it is what
+    /// signing out ends.
+    pub held: Option<(Session, User)>,
     /// The language of the page.
     pub language: Language,
     /// The network address.
@@ -74,19 +77,20 @@ impl Visitor {
         let now = app.clock.now();
         let cookies = doors.cookies().of_page(headers);
         let mut browser = None;
-        let mut signed_in = None;
+        let mut held = None;
         if cookies.browser.is_some() || cookies.session.is_some() {
             let mut db = app.store.read().await?;
             if let Some(value) = cookies.browser {
                 browser = browsers::recognise(&mut db, value).await?;
             }
             if let Some(value) = cookies.session
-                && let Some(session) = sessions::find(&mut db, value, now).await?
+                && let Some(session) = sessions::find_even_idle(&mut db, value).await?
                 && let Some(user) = users::find(&mut db, &session.user_id).await?.filter(User::is_active)
             {
-                signed_in = Some((session, user));
+                held = Some((session, user));
             }
         }
+        let signed_in = held.clone().filter(|(session, _)| session.is_live(now));
         if let Some(browser) = &browser {
             browsers::touch(&app.store, browser, now).await?;
         }
@@ -98,6 +102,7 @@ impl Visitor {
             now,
             browser,
             signed_in,
+            held,
             language,
             address,
             device: text(headers, header::USER_AGENT).unwrap_or_default().to_owned(),

@@ -2,8 +2,8 @@
 //! grant, and off unless the client is registered for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::audience;
 use super::error::{ErrorCode, OAuthError};
 use super::grants::Caller;
 use super::grants::authorization_code::open_family;
@@ -16,11 +16,10 @@ use crate::domain::client::Client;
 use crate::domain::grant::Grant;
 use crate::domain::id::GrantId;
 use crate::domain::scope::ScopeSet;
+use crate::domain::status::StatusIndex;
 use crate::domain::time::Timestamp;
-use crate::store::grants;
+use crate::store::{StoreError, Tx, grants};
 use crate::tokens::issuer::Issued;
-
-use super::audience;
 
 /// What a sign-in led to.
 #[derive(Debug)]
@@ -40,8 +39,8 @@ pub enum DirectLogin {
     Busy,
 }
 
-/// Signs a person in for a client. First the session, in the unit of work of the sign-in; then its grant and family in one more.
-/// A process that dies in between leaves a session without a grant, which opens nothing.
+/// Signs a person in for a client: session, grant and family in one unit of work (protocol 4.11), so that nobody is signed in
+/// for nothing. What can be refused without a password is refused before one is looked at.
 ///
 /// # Errors
 /// If the client may not do this, or the database refuses.
@@ -57,39 +56,35 @@ pub async fn sign_in(
     if !client.settings.direct_login {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client is not registered for direct login"));
     }
-    let signed_in = match accounts.sign_in(wish, now).await.map_err(fault)? {
-        Outcome::SignedIn(signed_in) => *signed_in,
-        Outcome::WrongCredentials | Outcome::OtherPerson | Outcome::TooLong => {
-            return Ok(DirectLogin::WrongCredentials);
+    let target = audience::decide(&[], &[], &default_scope(&client), &client, provider)?;
+    let proven = match accounts.prove_sign_in(wish, now).await.map_err(fault)? {
+        Ok(proven) => proven,
+        Err(Outcome::Throttled { retry_after_seconds }) => return Ok(DirectLogin::Throttled(retry_after_seconds)),
+        Err(Outcome::Busy) => return Ok(DirectLogin::Busy),
+        Err(Outcome::TooLong) => {
+            return Err(OAuthError::invalid_request("the password is longer than any may be"));
         }
-        Outcome::Throttled { retry_after_seconds } => return Ok(DirectLogin::Throttled(retry_after_seconds)),
-        Outcome::Busy => return Ok(DirectLogin::Busy),
+        Err(_) => return Ok(DirectLogin::WrongCredentials),
     };
-    let grant = new_grant(&signed_in, &client, provider, now).await?;
-    let mac = provider.grant_keys.mac(&grant);
+    let expires_at = now.plus(provider.refresh_life(&client).0);
+    // Drawn only now: wrong passwords shall not use up places. It may write, so it cannot be done inside the unit.
+    let status = provider.status.draw(&provider.store, expires_at, now).await?;
     let inside = provider.clone();
-    let granted = provider
-        .store
-        .write(async move |tx| {
-            if !grants::touch_session(tx, &grant.session_id, now).await? {
-                return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
-            }
-            grants::insert(tx, &grant, &mac).await?;
-            let Some(standing) = grants::standing_of(tx, &grant.id).await? else {
-                return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
-            };
-            let target = match audience::decide(&[], &[], &standing.grant.scope, &caller.authenticated.client, &inside)
-            {
-                Ok(target) => target,
-                Err(error) => return Ok(Err(error)),
-            };
-            let refresh = open_family(tx, &standing, &caller, &inside, now).await?;
-            let granted = person::granted(&standing, target, None, &caller.authenticated.client, &inside, now);
-            Ok(Ok(granted.with_refresh(refresh)))
-        })
-        .await??;
+    let with_it = async move |tx: &mut Tx, at: &SignedIn| {
+        let client = &caller.authenticated.client;
+        let grant = new_grant(at, client, status, &inside, now);
+        grants::insert(tx, &grant, &inside.grant_keys.mac(&grant)).await?;
+        let standing = grants::standing_of(tx, &grant.id).await?.filter(|standing| standing.is_alive(now));
+        // Session and person are held by this unit; only the client may have been switched off a moment ago.
+        let standing = standing.ok_or_else(|| StoreError::Unavailable("the client was switched off".into()))?;
+        let refresh = open_family(tx, &standing, &caller, &inside, now).await?;
+        Ok(person::granted(&standing, target, None, client, &inside, now).with_refresh(refresh))
+    };
+    let Some((session, granted)) = accounts.open_and(proven, with_it, now).await.map_err(fault)? else {
+        return Ok(DirectLogin::WrongCredentials);
+    };
     let issued = provider.issuer.sign(granted, now).map_err(OAuthError::unavailable)?;
-    Ok(DirectLogin::SignedIn { session: Box::new(signed_in), issued: Box::new(issued) })
+    Ok(DirectLogin::SignedIn { session: Box::new(session), issued: Box::new(issued) })
 }
 
 /// Default scopes only: what the client is registered for, but nothing that outlives the session and no admin rights.
@@ -97,10 +92,8 @@ fn default_scope(client: &Client) -> ScopeSet {
     client.settings.scope.filter(|word| word != "offline_access" && word != audience::ADMIN_SCOPE)
 }
 
-async fn new_grant(at: &SignedIn, client: &Client, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {
-    let life: Duration = provider.refresh_life(client).0;
-    let expires_at = now.plus(life);
-    Ok(Grant {
+fn new_grant(at: &SignedIn, client: &Client, status: StatusIndex, provider: &Provider, now: Timestamp) -> Grant {
+    Grant {
         id: GrantId::fresh(),
         user_id: at.user.id.clone(),
         client_id: client.id.clone(),
@@ -114,11 +107,11 @@ async fn new_grant(at: &SignedIn, client: &Client, provider: &Provider, now: Tim
         acr: at.session.acr.clone(),
         amr: at.session.amr.clone(),
         delivery: client.settings.refresh_token_delivery,
-        status: provider.status.draw(&provider.store, expires_at, now).await?,
+        status,
         created_at: now,
-        expires_at,
+        expires_at: now.plus(provider.refresh_life(client).0),
         ended_at: None,
-    })
+    }
 }
 
 fn fault(error: AccountsError) -> OAuthError {

@@ -109,10 +109,14 @@ impl Provider {
     /// The grace of a client's retry rule in seconds.
     #[must_use]
     pub fn refresh_grace(&self, client: &Client) -> u64 {
-        client.settings.refresh_grace.unwrap_or_else(|| match client.settings.refresh_token_delivery {
-            Delivery::Body => self.config.tokens.refresh_grace_body.as_secs(),
-            Delivery::Cookie => self.config.tokens.refresh_grace_cookie.as_secs(),
-        })
+        let (tokens, own) = (&self.config.tokens, client.settings.refresh_grace);
+        match client.settings.refresh_token_delivery {
+            Delivery::Body => own.unwrap_or(tokens.refresh_grace_body.as_secs()),
+            // The house's default life of access tokens may have changed since the client was registered.
+            Delivery::Cookie => own
+                .unwrap_or(tokens.refresh_grace_cookie.as_secs())
+                .min(Client::longest_cookie_grace(self.access_token_ttl(client)).as_secs()),
+        }
     }
 
     /// Whether a grant of this scope comes with a refresh token.

@@ -28,6 +28,14 @@ pub struct Parked {
     pub chosen_user: Option<UserId>,
 }
 
+impl Parked {
+    /// Whether the client was answered. The row then holds nothing but whose it was, until it is removed.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.expires_at <= self.created_at
+    }
+}
+
 /// Parks a request.
 ///
 /// # Errors
@@ -55,18 +63,17 @@ pub async fn insert(tx: &mut Tx, parked: &Parked) -> Result<(), StoreError> {
 
 type Row = (String, String, String, Option<String>, String, i64, i64, Option<String>, Option<String>);
 
-/// A parked request that is not too old.
+/// A parked request, although it may be answered or too old.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn find(db: &mut Db, id: &RequestId, now: Timestamp) -> Result<Option<Parked>, StoreError> {
+pub async fn find(db: &mut Db, id: &RequestId) -> Result<Option<Parked>, StoreError> {
     let row: Option<Row> = on!(db, |db| {
         sqlx::query_as(
         "SELECT id, digest, client_id, browser_id, parameters, created_at, expires_at, authenticated_user, chosen_user \
-         FROM authorize_requests WHERE id = $1 AND expires_at > $2"
+         FROM authorize_requests WHERE id = $1"
     )
     .bind(id.as_str())
-    .bind(now.as_seconds())
     .fetch_optional(db)
     .await
     })?;
@@ -99,6 +106,22 @@ pub async fn bind(tx: &mut Tx, id: &RequestId, browser: &BrowserId) -> Result<bo
     Ok(hit == 1)
 }
 
+/// Gives a request from one browser identity to another. False: it was not the first one's.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn rebind(tx: &mut Tx, id: &RequestId, from: &BrowserId, to: &BrowserId) -> Result<bool, StoreError> {
+    let hit =
+        on!(tx, |db| sqlx::query("UPDATE authorize_requests SET browser_id = $3 WHERE id = $1 AND browser_id = $2")
+            .bind(id.as_str())
+            .bind(from.as_str())
+            .bind(to.as_str())
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
+    Ok(hit == 1)
+}
+
 /// Notes that a person proved who they are during this transaction.
 ///
 /// # Errors
@@ -125,15 +148,19 @@ pub async fn note_choice(tx: &mut Tx, id: &RequestId, user: &UserId) -> Result<(
         .map(drop))
 }
 
-/// Takes a request away when it is answered. False: it was answered already.
+/// Closes a request when it is answered: once. What was asked is forgotten; whose it was stays for a while, to lead who comes
+/// again by a second click or the back button. False: it was answered already, or is gone.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn remove(tx: &mut Tx, id: &RequestId) -> Result<bool, StoreError> {
-    let hit = on!(tx, |db| sqlx::query("DELETE FROM authorize_requests WHERE id = $1")
-        .bind(id.as_str())
-        .execute(db)
-        .await
-        .map(|done| done.rows_affected()))?;
+pub async fn close(tx: &mut Tx, id: &RequestId) -> Result<bool, StoreError> {
+    let hit = on!(tx, |db| sqlx::query(
+        "UPDATE authorize_requests SET expires_at = created_at, parameters = '', authenticated_user = NULL, \
+         chosen_user = NULL WHERE id = $1 AND expires_at > created_at"
+    )
+    .bind(id.as_str())
+    .execute(db)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(hit == 1)
 }

@@ -16,6 +16,7 @@ pub mod directory;
 pub mod endings;
 pub mod error;
 pub mod grants;
+pub mod holdings;
 pub mod installation;
 pub mod leases;
 pub mod passwords;

@@ -88,6 +88,20 @@ pub async fn live_of(db: &mut Db, user: &UserId, now: Timestamp) -> Result<Vec<S
     Ok(rows.into_iter().map(Session::from).collect())
 }
 
+/// The sessions of a person that were not ended, idle and expired ones too, the last used first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn unended_of(db: &mut Db, user: &UserId) -> Result<Vec<Session>, StoreError> {
+    let rows: Vec<Row> = on!(db, |db| sqlx::query_as(select_sessions!(
+        "WHERE user_id = $1 AND ended_at IS NULL ORDER BY last_seen_at DESC, id DESC"
+    ))
+    .bind(user.as_str())
+    .fetch_all(db)
+    .await)?;
+    Ok(rows.into_iter().map(Session::from).collect())
+}
+
 /// The sessions at a browser that were not ended, idle and expired ones too, the oldest first.
 ///
 /// # Errors

@@ -117,7 +117,8 @@ impl Check<'_> {
             ("tokens.refresh_lifetime_confidential", t.refresh_lifetime_confidential),
         );
         self.life("tokens.refresh_grace_body", t.refresh_grace_body, Duration::ZERO, seconds(60));
-        self.life("tokens.refresh_grace_cookie", t.refresh_grace_cookie, Duration::ZERO, seconds(60));
+        // The jitter of the browser library is at most a minute, and at least twice the grace.
+        self.life("tokens.refresh_grace_cookie", t.refresh_grace_cookie, Duration::ZERO, seconds(30));
     }
 
     pub(super) fn sessions(&mut self) {

@@ -82,6 +82,7 @@ const IN_THE_FILE: &[(&str, usize, &str, &str)] = &[
     ("[tokens]\nid_token_ttl = '2h'", 2, "tokens.id_token_ttl", "from \"1m\" to \"1h\""),
     ("[tokens]\nauthorization_code_ttl = '11m'", 2, "tokens.authorization_code_ttl", "to \"10m\""),
     ("[tokens]\nrefresh_grace_body = '61s'", 2, "tokens.refresh_grace_body", "to \"1m\""),
+    ("[tokens]\nrefresh_grace_cookie = '31s'", 2, "tokens.refresh_grace_cookie", "to \"30s\""),
     ("[tokens]\nrefresh_grace_cookie = '1500ms'", 2, "tokens.refresh_grace_cookie", "Write \"1s\"."),
     ("[tokens]\nrefresh_idle_native = '91d'", 2, "tokens.refresh_idle_native", "raise tokens.refresh_lifetime_native"),
     ("[tokens]\nrefresh_lifetime_confidential = '1d'", 2, "tokens.refresh_idle_confidential", "Write at most \"1d\""),

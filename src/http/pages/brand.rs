@@ -29,8 +29,8 @@ pub struct NotAColour;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Colour([u8; 3]);
 
-/// The surfaces of `style.css` an accent must be readable on: the darkest light one, the lightest dark one.
-const LIGHT_SURFACE: Colour = Colour([0xf4, 0xf3, 0xee]);
+/// The surfaces of `style.css` an accent must be readable on: the darkest light one, the lightest dark one. Both are the tint.
+const LIGHT_SURFACE: Colour = Colour([0xe8, 0xf0, 0xec]);
 const DARK_SURFACE: Colour = Colour([0x24, 0x2c, 0x29]);
 const WHITE: Colour = Colour([0xff; 3]);
 const INK: Colour = Colour([0x06, 0x14, 0x10]);
@@ -161,10 +161,19 @@ mod tests {
     }
 
     #[test]
-    fn the_surfaces_are_those_of_the_stylesheet() {
+    fn no_surface_of_the_stylesheet_is_harder_to_read_on() {
         let css = include_str!("../../../static/style.css");
-        for colour in [LIGHT_SURFACE, DARK_SURFACE] {
-            assert!(css.contains(&colour.to_string()), "{colour}");
+        let (light, dark) = css.split_once("@media (prefers-color-scheme: dark)").unwrap();
+        let of = |theme: &str, name: &str| {
+            let value = theme.split_once(&format!("--{name}: ")).unwrap().1.split(';').next().unwrap();
+            value.parse::<Accent>().unwrap().0
+        };
+        for name in ["surface", "ground", "tint"] {
+            assert!(of(light, name).luminance() >= LIGHT_SURFACE.luminance(), "{name}");
+            assert!(of(dark, name).luminance() <= DARK_SURFACE.luminance(), "{name}");
         }
+        assert_eq!((of(light, "tint"), of(dark, "tint")), (LIGHT_SURFACE, DARK_SURFACE));
+        assert!(of(light, "accent").contrast(LIGHT_SURFACE) >= READABLE);
+        assert!(of(dark, "accent").contrast(DARK_SURFACE) >= READABLE);
     }
 }

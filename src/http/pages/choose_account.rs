@@ -6,6 +6,7 @@ use askama::Template;
 
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
+use crate::http::pages::problem::Problems;
 use crate::http::pages::{AppShown, Person};
 
 /// `choose_account.html`. Sends `choice` (`continue` or `other`), `csrf`, `txn`.
@@ -26,12 +27,15 @@ pub struct ChooseAccountView {
     pub app: AppShown,
     /// Who is signed in here.
     pub person: Person,
+    /// What went wrong with the last try.
+    pub problems: Problems,
 }
 
 #[cfg(test)]
 impl ChooseAccountView {
     /// A usual and a long one.
     pub(in crate::http) fn samples(t: Language, brand: &Arc<Brand>) -> Vec<(&'static str, Self)> {
+        use crate::http::pages::problem::Problem;
         use crate::http::pages::sample;
 
         let usual = Self {
@@ -42,8 +46,10 @@ impl ChooseAccountView {
             txn: "01J9ZK".into(),
             app: sample::notes(),
             person: sample::alice(),
+            problems: Problems::default(),
         };
         vec![
+            ("expired", Self { problems: Problem::FormExpired.into(), ..usual.clone() }),
             ("long", Self { app: sample::long_app(), person: sample::long_person(), ..usual.clone() }),
             ("usual", usual),
         ]

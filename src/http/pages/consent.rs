@@ -7,6 +7,7 @@ use askama::Template;
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
 use crate::http::pages::details::{Detail, ResourceShown};
+use crate::http::pages::problem::Problems;
 use crate::http::pages::{AppShown, Person};
 
 /// `consent.html`. Sends `decision` (`accept` or `deny`), `csrf`, `txn`.
@@ -39,6 +40,8 @@ pub struct ConsentView {
     pub offline: bool,
     /// Whether the person agreed to less before.
     pub asks_more: bool,
+    /// What went wrong with the last try.
+    pub problems: Problems,
 }
 
 /// Where a redirect URI leads, as far as people can judge it.
@@ -56,6 +59,7 @@ pub enum ReturnsTo {
 impl ConsentView {
     /// Little and much, long and hostile.
     pub(in crate::http) fn samples(t: Language, brand: &Arc<Brand>) -> Vec<(&'static str, Self)> {
+        use crate::http::pages::problem::Problem;
         use crate::http::pages::sample;
 
         let full = Self {
@@ -72,9 +76,11 @@ impl ConsentView {
             may_use: sample::resources(),
             offline: true,
             asks_more: false,
+            problems: Problems::default(),
         };
         let little: Vec<Detail> = sample::details().into_iter().take(1).collect();
         vec![
+            ("expired", Self { problems: Problem::FormExpired.into(), ..full.clone() }),
             ("little", Self { sees: little, may_use: vec![], offline: false, ..full.clone() }),
             ("machine", Self { sees: vec![], asks_more: true, offline: false, ..full.clone() }),
             (

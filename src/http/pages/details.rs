@@ -69,6 +69,13 @@ impl Detail {
         Some(Self { kind, value })
     }
 
+    /// Whether the app would see something now.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        // The identifier is made for everybody; a page may be silent about it.
+        self.value.is_some() || self.kind == Kind::Subject
+    }
+
     /// What it is called.
     pub fn label(&self, t: &Language) -> Cow<'static, str> {
         match self.kind {
@@ -100,6 +107,12 @@ impl Detail {
             (None, _) => t.get("detail-none"),
         }
     }
+}
+
+/// Those that the app may see as soon as something is stored.
+#[must_use]
+pub fn not_stored(details: &[Detail]) -> Vec<&Detail> {
+    details.iter().filter(|detail| !detail.is_stored()).collect()
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub enum Trouble {
     LogoutRequest,
     /// The parked request is gone.
     Expired,
+    /// The request was answered already, and the app was told.
+    Answered,
     /// The CSRF value or the `Origin` of a form is not ours.
     ForeignForm,
     /// No such page.
@@ -72,9 +74,12 @@ impl Trouble {
     /// The status that usually goes with it.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::UnknownApp | Self::ReturnAddress | Self::AppRequest | Self::LogoutRequest | Self::Expired => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::UnknownApp
+            | Self::ReturnAddress
+            | Self::AppRequest
+            | Self::LogoutRequest
+            | Self::Expired
+            | Self::Answered => StatusCode::BAD_REQUEST,
             Self::ForeignForm | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -90,6 +95,7 @@ impl Trouble {
             Self::AppRequest => "error-app-request",
             Self::LogoutRequest => "error-logout-request",
             Self::Expired => "error-expired",
+            Self::Answered => "error-answered",
             Self::ForeignForm => "error-foreign-form",
             Self::NotFound => "error-not-found",
             Self::Forbidden => "error-forbidden",
@@ -107,6 +113,7 @@ impl Trouble {
             Self::AppRequest => "error-app-request-what",
             Self::LogoutRequest => "error-logout-request-what",
             Self::Expired => "error-expired-what",
+            Self::Answered => "error-answered-what",
             Self::ForeignForm => "error-foreign-form-what",
             Self::NotFound => "error-not-found-what",
             Self::Forbidden => "error-forbidden-what",
@@ -121,6 +128,7 @@ impl Trouble {
             Self::UnknownApp | Self::ReturnAddress | Self::AppRequest => "error-todo-tell-app",
             Self::LogoutRequest => "error-logout-request-todo",
             Self::Expired => "error-expired-todo",
+            Self::Answered => "error-answered-todo",
             Self::ForeignForm => "error-foreign-form-todo",
             Self::NotFound => "error-not-found-todo",
             Self::Forbidden => "error-forbidden-todo",
@@ -161,6 +169,7 @@ impl ErrorView {
             ("app-request", Trouble::AppRequest, "invalid_request", app()),
             ("logout-request", Trouble::LogoutRequest, "invalid_request", account()),
             ("expired", Trouble::Expired, "transaction_expired", app()),
+            ("answered", Trouble::Answered, "transaction_answered", app()),
             ("foreign-form", Trouble::ForeignForm, "form_refused", sign_in()),
             ("not-found", Trouble::NotFound, "not_found", account()),
             ("forbidden", Trouble::Forbidden, "access_denied", account()),

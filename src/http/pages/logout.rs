@@ -6,6 +6,7 @@ use askama::Template;
 
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
+use crate::http::pages::problem::Problems;
 use crate::http::pages::{AppShown, Person};
 
 /// `logout.html`. Sends `csrf`, `txn`.
@@ -28,12 +29,15 @@ pub struct LogoutView {
     pub app: Option<AppShown>,
     /// The address behind "stay signed in", a path.
     pub stay: String,
+    /// What went wrong with the last try.
+    pub problems: Problems,
 }
 
 #[cfg(test)]
 impl LogoutView {
     /// Asked by the person, and by an app.
     pub(in crate::http) fn samples(t: Language, brand: &Arc<Brand>) -> Vec<(&'static str, Self)> {
+        use crate::http::pages::problem::Problem;
         use crate::http::pages::sample;
 
         let own = Self {
@@ -45,8 +49,10 @@ impl LogoutView {
             person: Some(sample::alice()),
             app: None,
             stay: "/account".into(),
+            problems: Problems::default(),
         };
         vec![
+            ("expired", Self { problems: Problem::FormExpired.into(), ..own.clone() }),
             ("by-app", Self { txn: Some("01J9ZK".into()), app: Some(sample::notes()), ..own.clone() }),
             ("nobody", Self { person: None, app: Some(sample::long_app()), ..own.clone() }),
             ("own", own),

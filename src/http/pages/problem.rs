@@ -17,12 +17,16 @@ pub enum Problem {
     FormExpired,
     /// The field `username` is empty.
     UsernameMissing,
-    /// The username has letters it may not have, or is too long.
+    /// The field for a new username is empty.
+    NewUsernameMissing,
+    /// The username has more than 128 characters, or invisible ones.
     UsernameInvalid,
     /// Somebody else has this username.
     UsernameTaken,
     /// The field `name` is empty.
     NameMissing,
+    /// The name holds invisible characters, or is too long.
+    NameInvalid,
     /// The field `email` is empty or no address.
     EmailInvalid,
     /// Somebody else has this address.
@@ -56,8 +60,10 @@ impl Problem {
     pub fn field(self) -> Option<&'static str> {
         match self {
             Self::Throttled(_) | Self::Busy | Self::FormExpired => None,
-            Self::UsernameMissing | Self::UsernameInvalid | Self::UsernameTaken => Some("username"),
-            Self::NameMissing => Some("name"),
+            Self::UsernameMissing | Self::NewUsernameMissing | Self::UsernameInvalid | Self::UsernameTaken => {
+                Some("username")
+            }
+            Self::NameMissing | Self::NameInvalid => Some("name"),
             Self::EmailInvalid | Self::EmailTaken => Some("email"),
             Self::WrongCredentials | Self::PasswordMissing => Some("password"),
             Self::CurrentPasswordMissing | Self::CurrentPasswordWrong => Some("current_password"),
@@ -86,9 +92,11 @@ impl Problem {
             Self::Busy => t.get("problem-busy"),
             Self::FormExpired => t.get("problem-form-expired"),
             Self::UsernameMissing => t.get("problem-username-missing"),
+            Self::NewUsernameMissing => t.get("problem-new-username-missing"),
             Self::UsernameInvalid => t.get("problem-username-invalid"),
             Self::UsernameTaken => t.get("problem-username-taken"),
             Self::NameMissing => t.get("problem-name-missing"),
+            Self::NameInvalid => t.get("problem-name-invalid"),
             Self::EmailInvalid => t.get("problem-email-invalid"),
             Self::EmailTaken => t.get("problem-email-taken"),
             Self::PasswordMissing => t.get("problem-password-missing"),
@@ -105,6 +113,11 @@ impl Problem {
 }
 
 impl Problems {
+    /// Nothing is wrong.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Whether there is any.
     pub fn any(&self) -> bool {
         !self.0.is_empty()

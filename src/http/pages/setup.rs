@@ -73,7 +73,7 @@ impl SetupView {
             (
                 "wrong",
                 Self {
-                    username: "al ice".into(),
+                    username: "al\tice".into(),
                     email: "alice".into(),
                     problems: wrong.into_iter().collect(),
                     ..first.clone()

@@ -1,11 +1,13 @@
 //! `/login/choose`: go on as the person who is signed in, or as another.
 
 use axum::extract::Query;
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::login::PageQuery;
 use crate::http::pages::choose_account::ChooseAccountView;
 use crate::http::pages::error::Trouble;
+use crate::http::pages::problem::Problems;
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
@@ -15,8 +17,12 @@ use crate::http::visit::Visitor;
 use crate::store::authorize_requests;
 
 /// Shows the page.
-pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
-    let transaction = match Transaction::load(query.token(), &mut visitor).await {
+pub async fn show(visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
+    page(visitor, query.token(), (Problems::default(), StatusCode::OK)).await
+}
+
+pub(super) async fn page(mut visitor: Visitor, token: &str, (problems, status): (Problems, StatusCode)) -> Response {
+    let transaction = match Transaction::load(token, &mut visitor).await {
         Ok(transaction) => transaction,
         Err(reply) => return visitor.answer(*reply),
     };
@@ -37,8 +43,9 @@ pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Respo
         txn: transaction.token.clone(),
         app: transaction::app_shown(client, Some(uri)),
         person,
+        problems,
     };
-    let reply = PageReply::new(&view).with_form_action(transaction::form_action(client, uri));
+    let reply = PageReply::new(&view).with_status(status).with_form_action(transaction::form_action(client, uri));
     visitor.answer(reply)
 }
 

@@ -1,7 +1,9 @@
 //! `/consent`: may this app have this?
 
 use axum::extract::Query;
+use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::Value;
 
 use super::login::PageQuery;
 use crate::domain::claims::{self, is_oidc_scope};
@@ -14,6 +16,7 @@ use crate::domain::user::User;
 use crate::http::pages::consent::{ConsentView, ReturnsTo};
 use crate::http::pages::details::{Detail, ResourceShown};
 use crate::http::pages::error::Trouble;
+use crate::http::pages::problem::Problems;
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
@@ -27,8 +30,12 @@ use crate::store::authorize_requests;
 use crate::store::directory::Snapshot;
 
 /// Shows the page.
-pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
-    let transaction = match Transaction::load(query.token(), &mut visitor).await {
+pub async fn show(visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
+    page(visitor, query.token(), (Problems::default(), StatusCode::OK)).await
+}
+
+pub(super) async fn page(mut visitor: Visitor, token: &str, (problems, status): (Problems, StatusCode)) -> Response {
+    let transaction = match Transaction::load(token, &mut visitor).await {
         Ok(transaction) => transaction,
         Err(reply) => return visitor.answer(*reply),
     };
@@ -61,8 +68,9 @@ pub async fn show(mut visitor: Visitor, Query(query): Query<PageQuery>) -> Respo
         may_use: may_use(&request.scope, &request.resources, &snapshot),
         offline: request.scope.contains("offline_access"),
         asks_more: earlier.is_some_and(|earlier| !earlier.covers(&request.as_consent(visitor.now))),
+        problems,
     };
-    let reply = PageReply::new(&view).with_form_action(transaction::form_action(client, uri));
+    let reply = PageReply::new(&view).with_status(status).with_form_action(transaction::form_action(client, uri));
     visitor.answer(reply)
 }
 
@@ -103,8 +111,13 @@ async fn accept(visitor: Visitor, transaction: Transaction) -> Response {
 async fn deny(visitor: Visitor, transaction: Transaction) -> Response {
     let id = transaction.parked.id.clone();
     let store = visitor.doors.app().store.clone();
-    if let Err(error) = store.write(async move |tx| authorize_requests::remove(tx, &id).await).await {
-        return visitor.fault(&error.into());
+    match store.write(async move |tx| authorize_requests::close(tx, &id).await).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let page = transaction::over_at(&visitor, Trouble::Answered, Some(&transaction.checked.client));
+            return visitor.answer(page);
+        }
+        Err(error) => return visitor.fault(&error.into()),
     }
     let error = OAuthError::new(ErrorCode::AccessDenied, "the person said no");
     let reply = transaction::redirect_refusal(&transaction.checked.to, &error, &visitor);
@@ -119,7 +132,7 @@ fn returns_to(uri: &RedirectUri) -> ReturnsTo {
     }
 }
 
-/// What the app will see, with the values it will see.
+/// What the app will see, with the values it will see now; what is granted and not stored yet stands there, too.
 #[must_use]
 pub fn sees(user: &User, scope: &ScopeSet, by_name: &[String]) -> Vec<Detail> {
     let mut details = Vec::new();
@@ -130,15 +143,28 @@ pub fn sees(user: &User, scope: &ScopeSet, by_name: &[String]) -> Vec<Detail> {
         if !scope.contains(opened_by) && !by_name.iter().any(|name| name == claim) {
             continue;
         }
-        if let Some(value) = claims::claim_of(user, claim) {
-            let text = match value {
-                serde_json::Value::String(text) => text,
-                other => other.to_string(),
-            };
-            details.extend(Detail::from_claim(claim, Some(text)));
-        }
+        let value = claims::claim_of(user, claim).and_then(|value| text_of(&value));
+        details.extend(Detail::from_claim(claim, value));
     }
     details
+}
+
+/// A value as people write it. A postal address has parts (OIDC Core §5.1.1): one line of them, unless it is there as one.
+fn text_of(value: &Value) -> Option<String> {
+    let parts = match value {
+        Value::Object(parts) => parts,
+        Value::String(text) => return Some(text.clone()),
+        other => return Some(other.to_string()),
+    };
+    let part = |name: &str| parts.get(name).and_then(Value::as_str).map(str::trim).filter(|part| !part.is_empty());
+    let lines = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ");
+    if let Some(formatted) = part("formatted") {
+        return Some(lines(formatted));
+    }
+    let town = [part("postal_code"), part("locality")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let all = [part("street_address").map(lines), Some(town), part("region").map(lines), part("country").map(lines)];
+    let all: Vec<String> = all.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// What the app will be able to use: what its scopes belong to, and what it named.
@@ -165,4 +191,29 @@ pub fn may_use(scope: &ScopeSet, resources: &[String], snapshot: &Snapshot) -> V
 #[must_use]
 pub fn host_of(client: &Client) -> Option<&RedirectUri> {
     client.settings.redirect_uris.first()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_address_is_one_line() {
+        for (address, line) in [
+            (json!({ "formatted": "1 High St\nOxford\n", "country": "UK" }), Some("1 High St, Oxford")),
+            (
+                json!({ "country": "France", "locality": "Paris", "postal_code": "75001", "street_address": "1 rue A\n2e" }),
+                Some("1 rue A, 2e, 75001 Paris, France"),
+            ),
+            (json!({ "region": "Texas", "locality": " " }), Some("Texas")),
+            (json!({ "postal_code": "75001" }), Some("75001")),
+            (json!({}), None),
+            (json!({ "formatted": "" }), None),
+        ] {
+            assert_eq!(text_of(&address).as_deref(), line, "{address}");
+        }
+        assert_eq!(text_of(&json!("Alice")).as_deref(), Some("Alice"));
+        assert_eq!(text_of(&json!(true)).as_deref(), Some("true"));
+    }
 }

@@ -11,6 +11,7 @@ use crate::accounts::AccountsError;
 use crate::accounts::sign_in::{Outcome, SignIn, SignedIn};
 use crate::domain::id::{RequestId, UserId};
 use crate::domain::secret::Secret;
+use crate::domain::user::User;
 use crate::http::pages::login::{LoginView, Who};
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::{FormAction, PageReply};
@@ -19,7 +20,8 @@ use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
 use crate::oauth::error::OAuthError;
-use crate::store::authorize_requests;
+use crate::oauth::params::Params;
+use crate::store::{authorize_requests, users};
 
 /// The query of the page.
 #[derive(Debug, Deserialize)]
@@ -95,9 +97,48 @@ async fn page(mut visitor: Visitor, query: PageQuery, asked: Asked) -> Response 
         Ok(transaction) => transaction,
         Err(reply) => return visitor.answer(*reply),
     };
-    let username = transaction.as_ref().and_then(|txn| txn.checked.request.login_hint.clone()).unwrap_or_default();
+    let username = match &transaction {
+        Some(transaction) => match expected(transaction, &visitor).await {
+            Ok(name) => name.unwrap_or_default(),
+            Err(error) => return visitor.fault(&error),
+        },
+        None => String::new(),
+    };
     let filled = Filled { username, remember: false, problems: Problems::default() };
     render(visitor, transaction.as_ref(), asked, filled, None).await
+}
+
+/// Shows the page again with what was typed, the password apart.
+pub(super) async fn again(
+    mut visitor: Visitor,
+    path: &str,
+    params: &Params,
+    (problems, status): (Problems, StatusCode),
+) -> Response {
+    let transaction = match load(params.get("txn"), &mut visitor).await {
+        Ok(transaction) => transaction,
+        Err(reply) => return visitor.answer(*reply),
+    };
+    let asked = [Asked::Again, Asked::Other].into_iter().find(|asked| asked.path() == path).unwrap_or(Asked::Anybody);
+    let username = params.get("username").unwrap_or_default().trim().to_owned();
+    let filled = Filled { username, remember: params.has("remember"), problems };
+    render(visitor, transaction.as_ref(), asked, filled, Some((status, None))).await
+}
+
+/// The name to fill in: what the app wrote, else the name of the person its `id_token_hint` is about (protocol 2.3). A bare
+/// `sub` in `claims` fills in nothing: whoever learned a `sub` anywhere would learn the name that goes with it. An ID token of
+/// ours was given to this app about this person.
+async fn expected(transaction: &Transaction, visitor: &Visitor) -> Result<Option<String>, OAuthError> {
+    let request = &transaction.checked.request;
+    let hinted = Params::parse(transaction.parked.parameters.as_bytes()).has("id_token_hint");
+    match (&request.login_hint, request.subjects.as_slice()) {
+        (Some(hint), _) => Ok(Some(hint.clone())),
+        (None, [subject]) if hinted => {
+            let user = users::by_sub(&mut visitor.doors.app().store.read().await?, subject).await?;
+            Ok(user.filter(User::is_active).map(|user| user.username.as_str().to_owned()))
+        }
+        _ => Ok(None),
+    }
 }
 
 async fn load(token: Option<&str>, visitor: &mut Visitor) -> Result<Option<Transaction>, Box<Response>> {
@@ -194,6 +235,7 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
         device: visitor.device.clone(),
         keep: remember || (again.is_some() && persistent),
         direct: false,
+        cookie: None,
         expected_user: again.map(|user| user.id),
     };
     let outcome = visitor.doors.app().accounts.sign_in(wish, visitor.now).await;

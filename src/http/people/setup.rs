@@ -9,7 +9,7 @@ use super::login::fault;
 use crate::accounts::first_admin::{self, SetUp};
 use crate::accounts::password_rules::WeakPassword;
 use crate::accounts::people::PeopleError;
-use crate::accounts::registration::Registration;
+use crate::accounts::registration::{BadRegistration, Registration};
 use crate::domain::secret::Secret;
 use crate::domain::token::{Kind, OpaqueToken};
 use crate::domain::user::{Username, is_email};
@@ -30,6 +30,13 @@ struct Filled {
     problems: Problems,
 }
 
+impl Filled {
+    fn typed(params: &Params, problems: Problems) -> Self {
+        let text = |name: &str| params.get(name).unwrap_or_default().trim().to_owned();
+        Self { username: text("username"), name: text("name"), email: text("email"), problems }
+    }
+}
+
 /// Shows the page. Looking does not use the link up.
 pub async fn show(visitor: Visitor, Path(token): Path<String>) -> Response {
     let Some(link) = OpaqueToken::parse(Kind::Link, &token) else { return invalid(visitor) };
@@ -44,9 +51,7 @@ pub async fn show(visitor: Visitor, Path(token): Path<String>) -> Response {
 pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     let Submission { visitor, params } = form;
     let Some(link) = OpaqueToken::parse(Kind::Link, &token) else { return invalid(visitor) };
-    let text = |name: &str| params.get(name).unwrap_or_default().trim().to_owned();
-    let mut filled =
-        Filled { username: text("username"), name: text("name"), email: text("email"), problems: Problems::default() };
+    let mut filled = Filled::typed(&params, Problems::default());
     let registration = match read(&params, &filled) {
         Ok(registration) => registration,
         Err(problems) => {
@@ -57,7 +62,10 @@ pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     let password = Secret::new(params.get("new_password").unwrap_or_default().to_owned());
     let accounts = visitor.doors.app().accounts.clone();
     let (problem, status) = match accounts.create_first_admin(link, registration, password, visitor.now).await {
-        Ok(SetUp::Done) => return visitor.answer(SeeOther::within("/login")),
+        Ok(SetUp::Done) => {
+            visitor.doors.app().forget_setup_link();
+            return visitor.answer(SeeOther::within("/login"));
+        }
         Ok(SetUp::LinkInvalid) => return invalid(visitor),
         Ok(SetUp::Refused(refused)) => (problem_of(&refused), StatusCode::BAD_REQUEST),
         Ok(SetUp::Weak(weak)) => (weak_password(weak), StatusCode::BAD_REQUEST),
@@ -68,12 +76,27 @@ pub async fn submit(Path(token): Path<String>, form: Submission) -> Response {
     render(visitor, &token, filled, status).await
 }
 
+/// Shows the page again with what was typed, the passwords apart.
+pub(super) async fn again(
+    visitor: Visitor,
+    token: &str,
+    params: &Params,
+    (problems, status): (Problems, StatusCode),
+) -> Response {
+    let Some(link) = OpaqueToken::parse(Kind::Link, token) else { return invalid(visitor) };
+    match first_admin::is_open(&visitor.doors.app().store, &link, visitor.now).await {
+        Ok(true) => render(visitor, token, Filled::typed(params, problems), status).await,
+        Ok(false) => invalid(visitor),
+        Err(error) => visitor.fault(&error.into()),
+    }
+}
+
 fn read(params: &Params, filled: &Filled) -> Result<Registration, Problems> {
     let mut problems = Vec::new();
     let username = match Username::parse(&filled.username) {
         Ok(username) => Some(username),
         Err(_) if filled.username.is_empty() => {
-            problems.push(Problem::UsernameMissing);
+            problems.push(Problem::NewUsernameMissing);
             None
         }
         Err(_) => {
@@ -127,7 +150,9 @@ pub(super) fn weak_password(weak: WeakPassword) -> Problem {
 fn problem_of(refused: &PeopleError) -> Problem {
     match refused {
         PeopleError::EmailTaken => Problem::EmailTaken,
-        PeopleError::Bad(_) => Problem::EmailInvalid,
+        PeopleError::Bad(BadRegistration::Email) => Problem::EmailInvalid,
+        // Of what is asked here only the name can be bad besides.
+        PeopleError::Bad(_) => Problem::NameInvalid,
         _ => Problem::UsernameTaken,
     }
 }
@@ -148,7 +173,10 @@ async fn render(mut visitor: Visitor, token: &str, filled: Filled, status: Statu
         password_min: u64::from(visitor.doors.app().config().passwords.min_length),
         problems: filled.problems,
     };
-    let reply = PageReply::new(&view).with_status(status);
+    let mut reply = PageReply::new(&view).with_status(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply = reply.with_retry_after(1);
+    }
     visitor.answer(reply)
 }
 

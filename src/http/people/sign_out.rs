@@ -1,16 +1,17 @@
 //! `/logout`: the confirmation, the sign-out itself and the page after it.
 
+use axum::http::StatusCode;
 use axum::response::Response;
-use url::Url;
 
 use crate::domain::session::Session;
 use crate::http::pages::logout::LogoutView;
+use crate::http::pages::problem::Problems;
 use crate::http::pages::signed_out::SignedOutView;
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction;
-use crate::http::visit::Visitor;
+use crate::http::visit::{Visitor, shown};
 use crate::oauth::end_session::{self, EndSessionRequest};
 use crate::oauth::params::Params;
 
@@ -18,14 +19,32 @@ use crate::oauth::params::Params;
 pub async fn show(visitor: Visitor) -> Response {
     let params = Params::default();
     match EndSessionRequest::check(&params, visitor.doors.provider(), visitor.now).await {
-        Ok(request) if visitor.signed_in.is_some() => confirm(visitor, &request, &params).await,
+        Ok(request) if visitor.held.is_some() => confirm(visitor, &request, &params, AT_FIRST).await,
+        Ok(request) => signed_out(visitor, &request),
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+/// The form is shown for the first time.
+pub const AT_FIRST: (Problems, StatusCode) = (Problems::none(), StatusCode::OK);
+
+/// Shows the form again.
+pub(super) async fn again(visitor: Visitor, params: &Params, what: (Problems, StatusCode)) -> Response {
+    let asked = Params::parse(params.get("txn").unwrap_or_default().as_bytes());
+    match EndSessionRequest::check(&asked, visitor.doors.provider(), visitor.now).await {
+        Ok(request) if visitor.held.is_some() => confirm(visitor, &request, &asked, what).await,
         Ok(request) => signed_out(visitor, &request),
         Err(error) => visitor.fault(&error),
     }
 }
 
 /// Asks for confirmation. What the app asked rides along and is checked again when the form comes.
-pub async fn confirm(mut visitor: Visitor, request: &EndSessionRequest, params: &Params) -> Response {
+pub async fn confirm(
+    mut visitor: Visitor,
+    request: &EndSessionRequest,
+    params: &Params,
+    (problems, status): (Problems, StatusCode),
+) -> Response {
     let csrf = match visitor.csrf().await {
         Ok(csrf) => csrf,
         Err(error) => return visitor.fault(&error),
@@ -37,11 +56,12 @@ pub async fn confirm(mut visitor: Visitor, request: &EndSessionRequest, params: 
         action: "/logout".to_owned(),
         csrf,
         txn,
-        person: visitor.person(),
+        person: visitor.held.as_ref().map(|(_, user)| shown(user)),
         app: request.client.as_ref().map(|client| transaction::app_shown(client, request.back_to.as_ref())),
         stay: "/account".to_owned(),
+        problems,
     };
-    let mut reply = PageReply::new(&view);
+    let mut reply = PageReply::new(&view).with_status(status);
     if let (Some(client), Some(uri)) = (&request.client, &request.back_to) {
         reply = reply.with_form_action(transaction::form_action(client, uri));
     }
@@ -55,7 +75,7 @@ pub async fn submit(Submission { visitor, params }: Submission) -> Response {
         Ok(request) => request,
         Err(error) => return visitor.fault(&error),
     };
-    match visitor.signed_in.as_ref().map(|(session, _)| session.clone()) {
+    match visitor.held.as_ref().map(|(session, _)| session.clone()) {
         Some(session) => match request.location() {
             Some(location) => end(visitor, &session, Some(location)).await,
             None => end_here(visitor, &session, &request).await,
@@ -96,6 +116,7 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Resp
             let cookie = visitor.doors.cookies().clear_session();
             visitor.set_cookie(cookie);
             visitor.signed_in = None;
+            visitor.held = None;
             Ok(())
         }
         Err(error) => {
@@ -113,11 +134,7 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Resp
 
 /// Shows that nobody is signed in.
 pub fn signed_out(visitor: Visitor, request: &EndSessionRequest) -> Response {
-    let back = request.client.as_ref().and_then(|client| {
-        let href = client.settings.client_uri.clone()?;
-        let proper = Url::parse(&href).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        proper.then(|| (transaction::app_shown(client, None), href))
-    });
+    let back = request.client.as_ref().and_then(|client| transaction::home_of(client));
     render(visitor, back)
 }
 

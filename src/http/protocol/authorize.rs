@@ -4,7 +4,6 @@ use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 
 use crate::http::extract::form::StrictForm;
-use crate::http::language::Language;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::Visitor;
@@ -14,7 +13,7 @@ use crate::oauth::params::Params;
 /// A request in the query.
 pub async fn get(mut visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    speak(&params, &mut visitor);
+    transaction::speak(&params, &mut visitor);
     match check(&params, visitor.doors.provider(), visitor.now).await {
         Ok(checked) => transaction::advance(checked, None, &params, visitor).await,
         Err(refusal) => {
@@ -27,7 +26,7 @@ pub async fn get(mut visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 /// A request in a form (OIDC Core §3.1.2.1). It may come from another site, and then our cookies do not come along: the request
 /// is kept, and the browser sent to fetch it, when they do.
 pub async fn post(mut visitor: Visitor, StrictForm(params): StrictForm) -> Response {
-    speak(&params, &mut visitor);
+    transaction::speak(&params, &mut visitor);
     let checked = match check(&params, visitor.doors.provider(), visitor.now).await {
         Ok(checked) => checked,
         Err(refusal) => {
@@ -53,12 +52,5 @@ pub async fn resume(mut visitor: Visitor, Path(token): Path<String>) -> Response
             transaction::advance(checked, Some((parked, token)), &params, visitor).await
         }
         Err(reply) => visitor.answer(*reply),
-    }
-}
-
-/// The app's wish comes before the browser's.
-fn speak(params: &Params, visitor: &mut Visitor) {
-    if let Some(wanted) = params.get("ui_locales") {
-        visitor.language = Language::negotiate(Some(wanted), None);
     }
 }

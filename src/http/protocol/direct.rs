@@ -85,6 +85,7 @@ async fn sign_in(
         device: token::user_agent(headers).to_owned(),
         keep: login.remember,
         direct: true,
+        cookie: token::cookies(doors, guarded, headers).session,
         expected_user: None,
     };
     let caller = Caller {

@@ -21,7 +21,7 @@ pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 /// A request in a form. It may come from another site, and then our cookies do not come along: the browser is sent to ask again
 /// with GET, when they do. Otherwise the person would be told of a sign-out that never was.
 pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
-    if visitor.signed_in.is_none() {
+    if visitor.held.is_none() {
         let location = format!("/oauth2/logout?{}", params.encoded());
         return visitor.answer(SeeOther::within(&location));
     }
@@ -40,10 +40,10 @@ async fn answer(mut visitor: Visitor, params: Params) -> Response {
             return visitor.answer(page);
         }
     };
-    let session = visitor.signed_in.as_ref().map(|(session, _)| session.clone());
+    let session = visitor.held.as_ref().map(|(session, _)| session.clone());
     match (request.decide(session.as_ref(), visitor.doors.provider()), session) {
         (Decision::EndNow, Some(session)) => sign_out::end(visitor, &session, request.location()).await,
-        (Decision::Confirm, _) => sign_out::confirm(visitor, &request, &params).await,
+        (Decision::Confirm, _) => sign_out::confirm(visitor, &request, &params, sign_out::AT_FIRST).await,
         (Decision::GoBack, _) if request.location().is_some() => {
             let location = request.location().unwrap_or_default();
             visitor.answer(SeeOther::to_client(location))

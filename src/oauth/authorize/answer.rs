@@ -23,12 +23,11 @@ pub enum ConsentGiven {
     Now,
 }
 
-/// Records the grant and its code, remembers the consent and takes the parked request away: one unit of work, parents before
-/// children.
+/// Records the grant and its code, remembers the consent and closes the parked request: one unit of work, parents before
+/// children. `None`: the request was answered already, by a click a moment ago.
 ///
 /// # Errors
-/// `login_required` if the session ended meanwhile; `consent_required` if the consent was withdrawn meanwhile; `access_denied`
-/// if the request was answered already.
+/// `login_required` if the session ended meanwhile; `consent_required` if the consent was withdrawn meanwhile.
 pub async fn grant_code(
     checked: &Checked,
     at: &SignedIn,
@@ -36,7 +35,7 @@ pub async fn grant_code(
     parked: Option<RequestId>,
     provider: &Provider,
     now: Timestamp,
-) -> Result<OpaqueToken, OAuthError> {
+) -> Result<Option<OpaqueToken>, OAuthError> {
     let asked = checked.request.as_consent(now);
     let first_party = checked.client.settings.first_party;
     let mut grant = new_grant(checked, at, provider, now).await?;
@@ -61,9 +60,9 @@ pub async fn grant_code(
         .store
         .write(async move |tx| {
             if let Some(parked) = &parked
-                && !authorize_requests::remove(tx, parked).await?
+                && !authorize_requests::close(tx, parked).await?
             {
-                return Ok(Err(OAuthError::new(ErrorCode::AccessDenied, "the request was answered already")));
+                return Ok(Ok(None));
             }
             if !grants::touch_session(tx, &grant.session_id, now).await? {
                 return Ok(Err(OAuthError::new(ErrorCode::LoginRequired, "the session has ended")));
@@ -92,10 +91,10 @@ pub async fn grant_code(
                 };
                 audit::record(tx, &event, now).await?;
             }
-            Ok(Ok(()))
+            Ok(Ok(Some(())))
         })
         .await?;
-    recorded.map(|()| token)
+    recorded.map(|first| first.map(|()| token))
 }
 
 async fn new_grant(checked: &Checked, at: &SignedIn, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {

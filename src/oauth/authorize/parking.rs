@@ -6,6 +6,7 @@ use crate::domain::token::{Kind, OpaqueToken};
 use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 use crate::oauth::provider::Provider;
+use crate::store::Tx;
 use crate::store::authorize_requests::{self, Parked};
 
 /// The parameters worth keeping. All others are ignored anyway.
@@ -60,6 +61,19 @@ pub async fn park(
     Ok(token)
 }
 
+/// What became of a parked request.
+#[derive(Debug)]
+pub enum Found {
+    /// It waits.
+    Waiting(Box<Parked>, Params),
+    /// The client was answered.
+    Answered(ClientId),
+    /// It waited for too long, or it belongs to another browser.
+    Over(ClientId),
+    /// There is none, or none any more.
+    Unknown,
+}
+
 /// Finds a parked request again, for the browser it belongs to. One that no browser has shown up with yet is bound to this one.
 ///
 /// # Errors
@@ -69,21 +83,46 @@ pub async fn find(
     browser: &BrowserId,
     provider: &Provider,
     now: Timestamp,
-) -> Result<Option<(Parked, Params)>, OAuthError> {
-    let Some(token) = OpaqueToken::parse(Kind::Request, presented) else { return Ok(None) };
-    let id = RequestId::new(token.id());
-    let found = authorize_requests::find(&mut provider.store.read().await?, &id, now).await?;
-    let Some(parked) = found.filter(|parked| parked.digest.matches(&token.digest())) else { return Ok(None) };
-    let ours = match &parked.browser_id {
-        Some(owner) => owner == browser,
-        None => {
-            let browser = browser.clone();
-            provider.store.write(async move |tx| authorize_requests::bind(tx, &id, &browser).await).await?
-        }
-    };
+) -> Result<Found, OAuthError> {
+    let Some(parked) = look_up(presented, provider).await? else { return Ok(Found::Unknown) };
+    if parked.is_answered() {
+        return Ok(Found::Answered(parked.client_id));
+    }
+    let ours = !parked.expires_at.has_passed(now)
+        && match &parked.browser_id {
+            Some(owner) => owner == browser,
+            None => {
+                let (id, browser) = (parked.id.clone(), browser.clone());
+                provider.store.write(async move |tx| authorize_requests::bind(tx, &id, &browser).await).await?
+            }
+        };
     if !ours {
-        return Ok(None);
+        return Ok(Found::Over(parked.client_id));
     }
     let params = Params::parse(parked.parameters.as_bytes());
-    Ok(Some((parked, params)))
+    Ok(Found::Waiting(Box::new(parked), params))
+}
+
+/// Gives a parked request to this browser. Two tabs that came first at the same moment were given two identities, and the
+/// cookie of one has won; `stood_at` says whether a form of ours shows that it stood in a tab of the other.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn adopt(
+    presented: &str,
+    browser: &BrowserId,
+    stood_at: impl FnOnce(&BrowserId) -> bool,
+    provider: &Provider,
+) -> Result<(), OAuthError> {
+    let Some(parked) = look_up(presented, provider).await? else { return Ok(()) };
+    let Some(owner) = parked.browser_id.filter(|owner| owner != browser && stood_at(owner)) else { return Ok(()) };
+    let browser = browser.clone();
+    let work = async move |tx: &mut Tx| authorize_requests::rebind(tx, &parked.id, &owner, &browser).await.map(drop);
+    Ok(provider.store.write(work).await?)
+}
+
+async fn look_up(presented: &str, provider: &Provider) -> Result<Option<Parked>, OAuthError> {
+    let Some(token) = OpaqueToken::parse(Kind::Request, presented) else { return Ok(None) };
+    let found = authorize_requests::find(&mut provider.store.read().await?, &RequestId::new(token.id())).await?;
+    Ok(found.filter(|parked| parked.digest.matches(&token.digest())))
 }

@@ -1,13 +1,14 @@
 //! A client by itself: defaults filled in, every rule that needs no other client.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::metadata::ClientMetadata;
 use super::{ADMIN_SCOPE, Findings, House, RegistrationError};
 use crate::domain::alg::Alg;
 use crate::domain::claims::is_oidc_scope;
 use crate::domain::client::{
-    ApplicationType, AuthMethod, CallbackRedirects, ClientSettings, Delivery, GrantType, RefreshIssuance,
+    ApplicationType, AuthMethod, CallbackRedirects, Client, ClientSettings, Delivery, GrantType, RefreshIssuance,
 };
 use crate::domain::origin::Origin;
 use crate::domain::redirect_uri::{RedirectUri, Target, is_loopback};
@@ -333,6 +334,19 @@ fn check_redirect_uris(house: &House, settings: &ClientSettings, findings: &mut 
 }
 
 fn check_scope(settings: &ClientSettings, resources: &[Resource], findings: &mut Findings) {
+    let mut owners: Vec<&str> = resources
+        .iter()
+        .filter(|resource| settings.scope.iter().any(|word| resource.scopes.contains(word)))
+        .map(|resource| resource.identifier.as_str())
+        .collect();
+    owners.dedup();
+    if settings.direct_login && owners.len() > 1 {
+        findings.add(
+            "direct_login",
+            format!("its scope belongs to several resources ({}), and /auth/login names none", owners.join(", ")),
+            "keep the scopes of one resource, or leave direct_login out",
+        );
+    }
     for word in settings.scope.iter() {
         if word == ADMIN_SCOPE {
             if !settings.admin_api {
@@ -363,6 +377,19 @@ fn check_lives(house: &House, settings: &ClientSettings, findings: &mut Findings
     }
     if settings.refresh_grace.is_some_and(|grace| grace > LONGEST_GRACE) {
         findings.add("refresh_grace", "it is out of bounds", "choose 0 to 60 seconds");
+    }
+    let access_token = settings.access_token_ttl.map_or(house.access_token, Duration::from_secs);
+    let longest = Client::longest_cookie_grace(access_token).as_secs();
+    if settings.is_cookie_mode() && settings.refresh_grace.is_some_and(|grace| grace > longest) {
+        findings.add(
+            "refresh_grace",
+            format!(
+                "the tabs of an app spread their refreshes over twice that time only where access tokens live ten times as \
+                 long, and theirs live {} seconds",
+                access_token.as_secs()
+            ),
+            format!("choose 0 to {longest} seconds"),
+        );
     }
     if settings.refresh_lifetime.is_some_and(|life| !(1..=LONGEST_REFRESH).contains(&life)) {
         findings.add("refresh_lifetime", "it is out of bounds", "choose 1 second to 365 days");

@@ -62,6 +62,8 @@ pub struct House {
     pub development: bool,
     /// Algorithms that have a key.
     pub algorithms: Vec<Alg>,
+    /// How long an access token lives unless its client says otherwise.
+    pub access_token: Duration,
     /// How long an access token may live at most.
     pub longest_access_token: Duration,
     /// How long a resource server may go on with what it knew.
@@ -78,6 +80,7 @@ impl House {
             issuer: Origin::parse(config.server.issuer.as_str())?,
             development: config.is_development(),
             algorithms: config.keys.algorithms.clone(),
+            access_token: config.tokens.access_token_ttl,
             longest_access_token: config.longest_access_token(),
             stale_stop: config.limits.stale_stop,
         })

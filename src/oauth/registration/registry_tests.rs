@@ -19,6 +19,7 @@ fn house() -> House {
         issuer: Origin::parse("https://id.example.com").unwrap(),
         development: false,
         algorithms: vec![Alg::ES256],
+        access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
         stale_stop: Duration::from_secs(30),
     }

@@ -15,6 +15,7 @@ fn house(issuer: &str) -> House {
         issuer: Origin::parse(issuer).unwrap(),
         development: issuer.starts_with("http:"),
         algorithms: vec![Alg::ES256, Alg::RS256],
+        access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
         stale_stop: Duration::from_secs(30),
     }
@@ -115,6 +116,42 @@ fn good_clients() {
     ] {
         good(&text);
     }
+}
+
+#[test]
+fn direct_login_is_for_one_resource() {
+    let two = vec![
+        Resource { scopes: ScopeSet::parse("notes:read").unwrap(), ..notes().remove(0) },
+        Resource {
+            identifier: "https://mail.example.com".to_owned(),
+            scopes: ScopeSet::parse("notes:write").unwrap(),
+            ..notes().remove(0)
+        },
+    ];
+    let text =
+        format!("{COOKIE}{AT_HOME}first_party = true\ndirect_login = true\nscope = 'openid notes:read notes:write'");
+    good(&text);
+    let refused = check_client(&production(), &two, &toml::from_str(&text).unwrap()).unwrap_err();
+    assert_eq!(refused.iter().map(|error| error.member).collect::<Vec<_>>(), ["direct_login"], "{refused:?}");
+    let one = text.replace(" notes:write", "");
+    assert!(check_client(&production(), &two, &toml::from_str(&one).unwrap()).is_ok());
+}
+
+#[test]
+fn the_grace_of_a_cookie_is_at_most_half_the_time_over_which_the_library_spreads_refreshes() {
+    let cookie = |more: &str| format!("{COOKIE}{AT_HOME}{more}");
+    for (text, fits) in [
+        ("refresh_grace = 30", true),
+        ("refresh_grace = 31", false),
+        ("access_token_ttl = 60\nrefresh_grace = 6", true),
+        ("access_token_ttl = 60\nrefresh_grace = 7", false),
+        ("access_token_ttl = 3600\nrefresh_grace = 31", false),
+    ] {
+        let refused = check(&production(), &cookie(text)).err().unwrap_or_default();
+        let members: Vec<_> = refused.iter().map(|error| error.member).collect();
+        assert_eq!(members, if fits { vec![] } else { vec!["refresh_grace"] }, "{text}");
+    }
+    good(&format!("{WEB}refresh_grace = 60"));
 }
 
 #[test]

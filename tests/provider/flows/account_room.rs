@@ -72,6 +72,53 @@ async fn a_session_elsewhere_can_be_ended() {
 }
 
 #[tokio::test]
+async fn a_session_that_lies_idle_is_listed_while_an_app_lives_by_it() {
+    let provider = TestProvider::https().await;
+    let spa = provider.client("spa");
+    let (here, there, bare) = (provider.browser(), provider.browser(), provider.browser());
+    bare.sign_in(ALICE).await;
+    spa.signed_in_at(&there, ALICE).await;
+    provider.advance(9 * 3600).await;
+    spa.refresh_at(&there).await.expect_tokens();
+    provider.advance(120).await;
+    here.sign_in(ALICE).await;
+
+    let page = here.go("/account/sessions").await.expect_text("The spa app").expect_text("minutes ago");
+    assert_eq!(page.answer.body.matches("data-session").count(), 2, "what holds nothing and opens nothing is left out");
+    here.go("/account").await.expect_text("signed in on \u{2068}2\u{2069} devices");
+    here.submit(&page, "/account/sessions/end-others", &[]).await.expect_at("/account/sessions");
+
+    spa.refresh_at(&there).await.expect_error("invalid_grant");
+    let page = here.go("/account/sessions").await;
+    assert_eq!(page.answer.body.matches("data-session").count(), 1);
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 0));
+}
+
+#[tokio::test]
+async fn the_operators_own_apps_are_listed_and_can_be_withdrawn() {
+    let provider = TestProvider::https().await;
+    let (spa, own) = (provider.client("spa"), provider.client("own"));
+    let (here, there) = (provider.browser(), provider.browser());
+    spa.signed_in_at(&here, ALICE).await;
+    spa.signed_in_at(&there, ALICE).await;
+    let offline = own.tokens_at(&here, ALICE).await;
+    spa.signed_in_at(&provider.browser(), BOB).await;
+    here.go("/account").await.expect_text("\u{2068}2\u{2069} apps have access");
+    here.go("/account/apps").await.expect_text("The spa app").expect_text("The own app");
+
+    for app in ["spa", "own"] {
+        let page = here.go(&format!("/account/apps/{app}/withdraw")).await.expect(200);
+        here.submit(&page, "/account/apps/withdraw", &[]).await.expect_at("/account/apps");
+    }
+
+    spa.refresh_at(&here).await.expect_error("invalid_grant");
+    spa.refresh_at(&there).await.expect_error("invalid_grant");
+    own.refresh(&offline.refresh).await.expect_error("invalid_grant");
+    here.go("/account/apps").await.expect_text("No connected apps yet");
+    assert_eq!((provider.live_grants().await, provider.live_families().await), (1, 1), "Bob's");
+}
+
+#[tokio::test]
 async fn nobody_ends_the_session_of_another() {
     let provider = TestProvider::https().await;
     let (alices, bobs) = (provider.browser(), provider.browser());

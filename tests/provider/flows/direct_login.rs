@@ -73,6 +73,25 @@ async fn a_session_of_the_json_flow_opens_no_other_door() {
 }
 
 #[tokio::test]
+async fn who_signed_in_at_the_page_keeps_all_doors_open_after_the_json_flow() {
+    let provider = TestProvider::https().await;
+    let (direct, own) = (provider.client("direct"), provider.client("own"));
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let right = json!({ "username": ALICE, "password": PASSWORD });
+    direct.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
+
+    browser.go("/account").await.expect_at("/account");
+    let asked = own.ask().with("prompt", "none");
+    let page = own.visit(&browser, &asked).await;
+    asked.code_in(page.left_for(), provider.issuer());
+    assert_eq!(
+        (provider.live_sessions().await, provider.number("SELECT COUNT(*) FROM sessions WHERE direct").await),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
 async fn too_many_tries_are_told_when_to_come_back() {
     let provider = TestProvider::with(|config| {
         crate::support::on_https(config);
@@ -92,4 +111,61 @@ async fn too_many_tries_are_told_when_to_come_back() {
     provider.advance(wait).await;
     app.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
     assert_eq!(provider.live_sessions().await, 1);
+}
+
+#[tokio::test]
+async fn nobody_is_signed_in_without_the_grant_that_goes_with_it() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+    let right = json!({ "username": ALICE, "password": PASSWORD });
+    provider.run("ALTER TABLE refresh_families RENAME TO out_of_reach").await;
+
+    let answer = app.fetch_json(&browser, "/auth/login", right.clone()).await;
+
+    assert!(answer.status.is_server_error(), "{answer:#?}");
+    assert_eq!(browser.cookie("sid"), None);
+    assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
+    assert_eq!(
+        (provider.audited("sign_in.ok").await, provider.number("SELECT COUNT(*) FROM known_browsers").await),
+        (0, 0)
+    );
+    provider.run("ALTER TABLE out_of_reach RENAME TO refresh_families").await;
+    app.fetch_json(&browser, "/auth/login", right).await.expect_tokens();
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 1));
+}
+
+#[tokio::test]
+async fn an_audience_that_cannot_be_decided_is_told_before_any_password_is_looked_at() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    // Since it was registered one of its scopes went to another resource.
+    provider
+        .run(
+            "INSERT INTO resources (identifier, name, introspected_by, access_token_alg, created_at, updated_at) \
+             VALUES ('https://mail.shop.test', 'Mail', '[]', 'ES256', 0, 0)",
+        )
+        .await;
+    provider.run("UPDATE resource_scopes SET resource = 'https://mail.shop.test' WHERE scope = 'notes:write'").await;
+    provider.run("UPDATE changes SET counter = counter + 1 WHERE name = 'resources'").await;
+    provider.follow_changes().await;
+    let browser = provider.browser();
+    for password in [PASSWORD, "not the password"] {
+        let wish = json!({ "username": ALICE, "password": password });
+        app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_target");
+    }
+    assert_eq!((provider.live_sessions().await, provider.live_grants().await), (0, 0));
+    assert_eq!((provider.audited("sign_in.ok").await, provider.audited("sign_in.refused").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_password_over_the_limit_is_a_bad_request_and_costs_nothing() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+    let wish = json!({ "username": ALICE, "password": "\u{e9}".repeat(1025) });
+    app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_request");
+    assert_eq!(provider.number("SELECT COUNT(*) FROM attempts").await, 0);
+    let wish = json!({ "username": ALICE, "password": "\u{e9}".repeat(1024) });
+    app.fetch_json(&browser, "/auth/login", wish).await.expect_error("invalid_credentials");
 }

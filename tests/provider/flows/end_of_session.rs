@@ -62,6 +62,36 @@ async fn a_session_ends_when_it_lies_idle_or_grows_too_old() {
 }
 
 #[tokio::test]
+async fn signing_out_ends_a_session_that_lies_idle_with_its_families() {
+    let provider = TestProvider::https().await;
+    let (spa, own) = (provider.client("spa"), provider.client("own"));
+    for way in ["ours", "the app's"] {
+        let browser = provider.browser();
+        let linked = own.ask().with("scope", "openid notes:read");
+        let page = own.visit(&browser, &linked).await;
+        let page = browser.answer_all(page, ALICE).await;
+        let hint = own.redeem(&linked.code_in(page.left_for(), provider.issuer())).await.expect_tokens().id;
+        spa.signed_in_at(&browser, ALICE).await;
+        provider.advance(9 * 3600).await;
+        browser.go("/account").await.expect_at("/login");
+        spa.refresh_at(&browser).await.expect_tokens();
+
+        if way == "ours" {
+            let page = browser.go("/logout").await.expect(200).expect_text("Alice Test");
+            browser.submit(&page, "/logout", &[]).await.expect_text("You are signed out");
+        } else {
+            let bye = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://own.example/bye")];
+            let page = browser.posted_from_elsewhere("/oauth2/logout", &bye).await;
+            assert_eq!(page.left_for(), "https://own.example/bye");
+        }
+
+        assert_eq!(browser.cookie_names(), ["__Host-Http-browser"], "{way}");
+        spa.refresh_at(&browser).await.expect_error("invalid_grant");
+        assert_eq!((provider.live_sessions().await, provider.live_families().await), (0, 0), "{way}");
+    }
+}
+
+#[tokio::test]
 async fn a_disabled_person_is_out_everywhere() {
     let provider = TestProvider::https().await;
     let (spa, native) = (provider.client("spa"), provider.client("native"));

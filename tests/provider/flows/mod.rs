@@ -14,6 +14,7 @@ mod metadata;
 mod prompts;
 mod refresh;
 mod revocation;
+mod second_try;
 mod set_up;
 mod sign_in;
 mod userinfo;

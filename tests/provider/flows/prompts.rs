@@ -133,7 +133,15 @@ async fn an_id_token_hint_names_who_is_meant() {
     let silent = asked.clone().with("prompt", "none");
     let page = app.visit(&other, &silent).await;
     assert_eq!(silent.error_in(page.left_for(), provider.issuer()), "login_required");
-    app.visit(&other, &asked).await.expect_at("/login/other");
+    app.visit(&other, &asked).await.expect_at("/login/other").expect_text("value=\"alice\"");
+    app.visit(&provider.browser(), &asked).await.expect_at("/login").expect_text("value=\"alice\"");
+    let both = asked.clone().with("login_hint", "somebody");
+    app.visit(&provider.browser(), &both).await.expect_at("/login").expect_text("value=\"somebody\"");
+    // Who only knows a `sub` learns no name by it.
+    let sub = provider.sub(ALICE).await;
+    let bare = app.ask().with("claims", &format!(r#"{{"id_token":{{"sub":{{"value":"{sub}"}}}}}}"#));
+    let page = app.visit(&provider.browser(), &bare).await.expect_at("/login");
+    assert!(!page.answer.body.contains("alice"));
 
     let forged = app.ask().with("id_token_hint", &alices[..alices.len() - 4]);
     let page = app.visit(&browser, &forged).await;
@@ -241,4 +249,30 @@ async fn a_hint_and_claims_that_mean_different_people_are_a_mistake() {
     let page = app.visit(&browser, &asked).await;
     assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "invalid_request");
     assert_eq!(provider.live_grants().await, grants);
+}
+
+#[tokio::test]
+async fn consent_shows_all_that_is_granted_also_what_is_not_stored_yet() {
+    let provider = TestProvider::start().await;
+    let address = r#"{"street_address":"1 High St","postal_code":"OX1","locality":"Oxford","country":"UK"}"#;
+    provider
+        .run(&format!(
+            "UPDATE users SET claims = '{{\"name\":\"Alice Test\",\"address\":{address}}}' WHERE username = 'alice'"
+        ))
+        .await;
+    let metadata = json!({
+        "application_type": "web", "redirect_uris": ["https://mail.example/cb"], "scope": "openid profile email phone address",
+    });
+    let app = provider.register("mail", metadata).await;
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let page = app.visit(&browser, &app.ask()).await.expect_at("/consent");
+    let later = page.answer.body.split("id=\"not-stored\"").nth(1).unwrap().split("</li>").next().unwrap();
+    for label in ["Your given name", "Your phone number", "Your nickname", "Nothing stored yet"] {
+        assert!(later.contains(label), "{label}: {later}");
+    }
+    assert!(!later.contains("Your name") && !later.contains("Your postal address"), "{later}");
+    page.expect_text("alice@example.com").expect_text("1 High St, OX1 Oxford, UK");
+    let overview = browser.go("/account").await.expect_text("1 High St, OX1 Oxford, UK");
+    assert!(!overview.answer.body.contains("Your nickname"));
 }

@@ -52,3 +52,63 @@ async fn the_link_works_for_an_hour_and_cannot_be_guessed() {
     browser.submit(&page, &path, &FORM).await.expect(404);
     assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
 }
+
+#[tokio::test]
+async fn the_file_with_the_link_goes_when_set_up_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("frontdesk.db");
+    let provider = TestProvider::empty_with(|config| {
+        config.database.url = frontdesk::config::DatabaseUrl::Sqlite(file);
+    })
+    .await;
+    let link = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap().unwrap();
+    let path = format!("/setup/{}", link.expose());
+    std::fs::write(provider.app().setup_link_file(), &path).unwrap();
+    let browser = provider.browser();
+    let page = browser.go(&path).await.expect(200);
+    browser.submit(&page, &path, &[FORM[0], FORM[1], FORM[2]]).await.expect(400);
+    assert!(provider.app().setup_link_file().exists(), "it is still needed");
+    browser.submit(&page, &path, &FORM).await.expect_at("/login");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_bad_name_is_told_as_a_bad_name() {
+    let provider = TestProvider::empty().await;
+    let link = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap().unwrap();
+    let path = format!("/setup/{}", link.expose());
+    let browser = provider.browser();
+    let page = browser.go(&path).await.expect(200);
+    for (field, value, told) in [
+        ("name", "Root\tPerson", "Enter a shorter name"),
+        ("username", "ro\tot", "at most 128 characters"),
+        ("username", "", "Choose a username"),
+        ("email", "root", "Enter an email address"),
+    ] {
+        let form = FORM.map(|(name, own)| (name, if name == field { value } else { own }));
+        let page = browser.submit(&page, &path, &form).await.expect(400).expect_text(told);
+        assert_eq!(page.answer.body.matches("aria-invalid").count(), 1, "{field}");
+    }
+    assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
+}
+
+#[tokio::test]
+async fn who_cannot_be_served_now_is_told_when_to_come_back() {
+    let provider = TestProvider::empty_with(|config| {
+        config.passwords.threads = 1;
+        config.passwords.queue = 0;
+        config.passwords.memory_kib = 64 * 1024;
+        config.passwords.iterations = 10;
+    })
+    .await;
+    let link = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap().unwrap();
+    let path = format!("/setup/{}", link.expose());
+    let browser = provider.browser();
+    let page = browser.go(&path).await.expect(200);
+    let pool = provider.app().accounts.passwords();
+    let other = pool.hash(frontdesk::domain::secret::Secret::new(PASSWORD.to_owned()));
+    let (_, answer) = tokio::join!(other, browser.submit(&page, &path, &FORM));
+    let answer = answer.expect(503);
+    assert_eq!(answer.answer.header("retry-after"), "1");
+    assert_eq!(provider.number("SELECT COUNT(*) FROM users").await, 0);
+}

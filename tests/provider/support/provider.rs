@@ -68,8 +68,13 @@ impl TestProvider {
 
     /// With other settings, and without anybody in it.
     pub(crate) async fn empty() -> Self {
+        Self::empty_with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn empty_with(change: impl FnOnce(&mut Config)) -> Self {
         let (database, store) = TestDatabase::open().await;
-        let app = build(|_| (), store, Clock::standing_at(NOW)).await;
+        let app = build(change, store, Clock::standing_at(NOW)).await;
         Self::over(app, database)
     }
 

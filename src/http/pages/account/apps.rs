@@ -55,6 +55,8 @@ pub struct WithdrawView {
     pub client_id: String,
     /// The app.
     pub app: AppShown,
+    /// Whether it has to ask again for what it had; the operator's own apps never ask.
+    pub asks: bool,
     /// Where the form goes, a path.
     pub action: String,
 }
@@ -119,8 +121,9 @@ impl WithdrawView {
             room: sample::room(sample::alice(), None),
             client_id: "notes".into(),
             app: sample::notes(),
+            asks: true,
             action: "/account/apps/withdraw".into(),
         };
-        vec![("long", Self { app: sample::long_app(), ..usual.clone() }), ("usual", usual)]
+        vec![("long", Self { app: sample::long_app(), asks: false, ..usual.clone() }), ("usual", usual)]
     }
 }

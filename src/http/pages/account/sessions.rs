@@ -21,7 +21,7 @@ pub struct SessionsView {
     pub room: Room,
     /// Now, in Unix seconds.
     pub now: i64,
-    /// Every live session, the current one first.
+    /// Every session that can still do something, the current one first.
     pub sessions: Vec<SessionRow>,
     /// Where the form that ends one session goes, a path.
     pub end: String,
@@ -29,7 +29,7 @@ pub struct SessionsView {
     pub end_others: String,
 }
 
-/// One live session.
+/// One session.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
     /// The id of the session (not its secret).
@@ -38,9 +38,11 @@ pub struct SessionRow {
     pub device: Device,
     /// The address it was last used from.
     pub address: Option<String>,
+    /// The names of the apps that lose their access with it.
+    pub apps: Vec<String>,
     /// When the person signed in, in Unix seconds.
     pub signed_in: i64,
-    /// When it was last used, in Unix seconds.
+    /// When it, or an app through it, was last used, in Unix seconds.
     pub last_used: i64,
     /// Whether it is the one this page is seen in.
     pub current: bool,
@@ -62,6 +64,7 @@ impl SessionsView {
             id: id.into(),
             device: Device::from_user_agent(agent),
             address: address.map(Into::into),
+            apps: if current { vec![sample::notes().name, sample::long_app().name] } else { vec![] },
             signed_in: now - past - 90_000,
             last_used: now - past,
             current,

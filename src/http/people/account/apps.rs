@@ -1,0 +1,117 @@
+//! `/account/apps`: the apps I have let in, and how to take it back.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query};
+use axum::response::Response;
+
+use super::holding;
+use super::{Done, at_home, room};
+use crate::domain::client::Client;
+use crate::domain::consent::Consent;
+use crate::domain::grant::EndReason;
+use crate::domain::id::ClientId;
+use crate::domain::user::User;
+use crate::http::pages::account::apps::{AppRow, AppsView, WithdrawView};
+use crate::http::pages::error::Trouble;
+use crate::http::people::consent::{may_use, sees};
+use crate::http::reply::page::PageReply;
+use crate::http::reply::redirect::SeeOther;
+use crate::http::submission::Submission;
+use crate::http::transaction::app_shown;
+use crate::http::trouble;
+use crate::http::visit::Visitor;
+use crate::oauth::error::OAuthError;
+use crate::tokens::revoke::{self, What};
+
+/// The apps I have let in.
+pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
+    let (mut visitor, _, user) = match at_home(visitor) {
+        Ok(home) => home,
+        Err(reply) => return *reply,
+    };
+    let listed = match listed(&visitor, &user).await {
+        Ok(listed) => listed,
+        Err(error) => return visitor.fault(&error),
+    };
+    let room = match room(&mut visitor, &user, done.notice()).await {
+        Ok(room) => room,
+        Err(error) => return visitor.fault(&error),
+    };
+    let snapshot = visitor.doors.provider().directory.snapshot();
+    let rows = listed
+        .into_iter()
+        .map(|(client, has)| AppRow {
+            id: client.id.as_str().to_owned(),
+            app: app_shown(&client, client.settings.redirect_uris.first()),
+            sees: sees(&user, &has.scope, &has.claims),
+            may_use: may_use(&has.scope, &has.resources, &snapshot),
+            since: has.granted_at.as_seconds(),
+            withdraw: format!("/account/apps/{}/withdraw", percent(client.id.as_str())),
+        })
+        .collect();
+    let view = AppsView { t: visitor.language, brand: visitor.brand(), room, apps: rows };
+    let reply = PageReply::new(&view);
+    visitor.answer(reply)
+}
+
+/// The apps that are shown: those that may have something and are still registered.
+pub(super) async fn listed(visitor: &Visitor, user: &User) -> Result<Vec<(Arc<Client>, Consent)>, OAuthError> {
+    let snapshot = visitor.doors.provider().directory.snapshot();
+    let apps = holding::apps_of(visitor, user).await?;
+    Ok(apps.into_iter().filter_map(|(id, has)| Some((snapshot.client(id.as_str())?.clone(), has))).collect())
+}
+
+/// Says what withdrawing means, before it is done.
+pub async fn confirm_withdraw(visitor: Visitor, Path(id): Path<String>) -> Response {
+    let (mut visitor, _, user) = match at_home(visitor) {
+        Ok(home) => home,
+        Err(reply) => return *reply,
+    };
+    let snapshot = visitor.doors.provider().directory.snapshot();
+    let Some(client) = snapshot.client(&id).cloned() else {
+        let page = trouble::page(&visitor, Trouble::NotFound, "not_found", None);
+        return visitor.answer(page);
+    };
+    let room = match room(&mut visitor, &user, None).await {
+        Ok(room) => room,
+        Err(error) => return visitor.fault(&error),
+    };
+    let view = WithdrawView {
+        t: visitor.language,
+        brand: visitor.brand(),
+        room,
+        client_id: id,
+        app: app_shown(&client, client.settings.redirect_uris.first()),
+        asks: !client.settings.first_party,
+        action: "/account/apps/withdraw".to_owned(),
+    };
+    let reply = PageReply::new(&view);
+    visitor.answer(reply)
+}
+
+/// Takes back what an app may have, and ends its grants.
+pub async fn withdraw(Submission { visitor, params }: Submission) -> Response {
+    let (visitor, _, user) = match at_home(visitor) {
+        Ok(home) => home,
+        Err(reply) => return *reply,
+    };
+    let id = ClientId::new(params.get("client_id").unwrap_or_default());
+    let now = visitor.now;
+    let store = visitor.doors.app().store.clone();
+    let ended = store
+        .write(async move |tx| {
+            let what = What::Consent { user: &user.id, client: &id };
+            let actor = format!("user:{}", user.id);
+            revoke::end(tx, what, EndReason::ConsentWithdrawn, &actor, now).await.map(drop)
+        })
+        .await;
+    match ended {
+        Ok(()) => visitor.answer(SeeOther::within("/account/apps?done=app")),
+        Err(error) => visitor.fault(&error.into()),
+    }
+}
+
+fn percent(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
