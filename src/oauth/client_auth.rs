@@ -44,13 +44,16 @@ impl Presented {
     /// # Errors
     /// `invalid_request` if there are two proofs, `invalid_client` if there is none or it cannot be read.
     pub fn read(authorization: Option<&str>, params: &Params) -> Result<Self, OAuthError> {
-        if params.has("client_assertion") || params.has("client_assertion_type") {
+        let posted = params.get("client_secret");
+        let asserted = params.has("client_assertion") || params.has("client_assertion_type");
+        if [authorization.is_some(), posted.is_some(), asserted].into_iter().filter(|used| *used).count() > 1 {
+            return Err(OAuthError::invalid_request("the client proved itself in two ways, use one"));
+        }
+        if asserted {
             return Err(OAuthError::invalid_client());
         }
-        let posted = params.get("client_secret");
         match (authorization, posted) {
-            (Some(_), Some(_)) => Err(OAuthError::invalid_request("the client proved itself in two ways, use one")),
-            (Some(header), None) => {
+            (Some(header), _) => {
                 let (id, secret) = basic(header).ok_or_else(OAuthError::invalid_client)?;
                 if params.get("client_id").is_some_and(|posted| posted != id) {
                     return Err(OAuthError::invalid_request(
@@ -188,6 +191,12 @@ mod tests {
         let error = Presented::read(Some(&header("app:x")), &Params::parse(b"client_id=other")).unwrap_err();
         assert_eq!(error.code().as_str(), "invalid_request");
         assert!(Presented::read(Some(&header("app:x")), &Params::parse(b"client_id=app")).is_ok());
+        for also in [&b"client_assertion=x"[..], b"client_assertion_type=x"] {
+            let error = Presented::read(Some(&header("app:x")), &Params::parse(also)).unwrap_err();
+            assert_eq!(error.code().as_str(), "invalid_request");
+            let error = Presented::read(None, &Params::parse(also)).unwrap_err();
+            assert_eq!(error.code().as_str(), "invalid_client", "alone it is a proof that nobody here knows");
+        }
         let error = Presented::read(None, &Params::parse(b"a=b")).unwrap_err();
         assert_eq!(error.code().as_str(), "invalid_client");
     }
