@@ -1,0 +1,9 @@
+//! What an attacker could try: one test for each row of the security design, named after it.
+
+mod client_proofs;
+mod codes;
+mod dead_tokens;
+mod jwts;
+mod refresh_tokens;
+mod revocation;
+mod token_requests;
