@@ -67,6 +67,9 @@ async fn row_49_two_proofs_in_one_request_are_one_too_many() {
     web.refresh(&tokens.refresh).await.expect_tokens();
 }
 
+/// By which method, the `Authorization` header, and what stands in the form.
+type Proof<'a> = (&'a str, Option<String>, Vec<(&'a str, &'a str)>);
+
 #[tokio::test]
 async fn row_50_a_client_proves_itself_as_it_registered_and_not_otherwise() {
     let provider = TestProvider::start().await;
@@ -76,7 +79,7 @@ async fn row_50_a_client_proves_itself_as_it_registered_and_not_otherwise() {
         let tokens = app.tokens_of(ALICE).await;
         let secret = app.secret();
         let right = basic(&format!("{id}:{secret}"));
-        let proofs: Vec<(&str, Option<String>, Vec<(&str, &str)>)> = vec![
+        let proofs: Vec<Proof<'_>> = vec![
             ("none", None, vec![("client_id", id)]),
             ("none", None, vec![("client_id", id), ("client_secret", "")]),
             ("basic", Some(right), vec![]),

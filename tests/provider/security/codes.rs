@@ -140,37 +140,11 @@ async fn row_40_a_wrong_or_absent_verifier_burns_the_code() {
         let before = provider.number("SELECT COUNT(*) FROM codes WHERE burnt_at IS NOT NULL").await;
         let mut tried = 0;
         let good = app.code_at(&browser, ALICE).await;
-        let right = good.verifier.clone();
-        let wrong_ones: Vec<Box<dyn Fn(&str) -> String>> = vec![
-            Box::new(|_| String::new()),
-            Box::new(|right| with_last(right)),
-            Box::new(|right| format!("{}{}", if right.starts_with('A') { 'B' } else { 'A' }, &right[1..])),
-            Box::new(|right| right[..42].to_owned()),
-            Box::new(|right| right[1..].to_owned()),
-            Box::new(|right| format!("{right}A")),
-            Box::new(|right| format!("A{right}")),
-            Box::new(|right| format!("{right}=")),
-            Box::new(|right| format!("{right} ")),
-            Box::new(|right| format!(" {right}")),
-            Box::new(|right| format!("{right}\n")),
-            Box::new(str::to_lowercase),
-            Box::new(str::to_uppercase),
-            Box::new(|right| right.chars().rev().collect()),
-            Box::new(|right| right.repeat(2)),
-            Box::new(|right| digest::sha256_b64u(right.as_bytes())),
-            Box::new(|right| digest::sha256_b64u(digest::sha256_b64u(right.as_bytes()).as_bytes())),
-            Box::new(|_| "a".repeat(42)),
-            Box::new(|_| "a".repeat(43)),
-            Box::new(|_| "~".repeat(128)),
-            Box::new(|_| "a".repeat(129)),
-            Box::new(|_| "ä".repeat(43)),
-            Box::new(|_| "null".to_owned()),
-            Box::new(move |_| another.clone()),
-        ];
-        assert_ne!(right, with_last(&right));
-        for wrong in wrong_ones {
+        for which in 0..wrong_verifiers(&good.verifier, &another).len() {
             let code = app.code_at(&browser, ALICE).await;
-            let presented = with_verifier(&code, &wrong(&code.verifier));
+            let wrong = wrong_verifiers(&code.verifier, &another).swap_remove(which);
+            assert_ne!(wrong, code.verifier);
+            let presented = with_verifier(&code, &wrong);
             app.redeem(&presented).await.expect_error("invalid_grant");
             app.redeem(&code).await.expect_error("invalid_grant");
             tried += 1;
@@ -188,6 +162,36 @@ async fn row_40_a_wrong_or_absent_verifier_burns_the_code() {
     assert_eq!(provider.number("SELECT COUNT(*) FROM codes WHERE used_at IS NOT NULL").await, 0);
     assert_eq!((provider.live_families().await, provider.audited("code.reuse").await), (0, 0));
     assert_eq!(provider.end_reasons().await, Vec::<String>::new());
+}
+
+/// What is not the verifier: near it, made of it, or of another code.
+fn wrong_verifiers(right: &str, another: &str) -> Vec<String> {
+    vec![
+        String::new(),
+        with_last(right),
+        format!("{}{}", if right.starts_with('A') { 'B' } else { 'A' }, &right[1..]),
+        right[..42].to_owned(),
+        right[1..].to_owned(),
+        format!("{right}A"),
+        format!("A{right}"),
+        format!("{right}="),
+        format!("{right} "),
+        format!(" {right}"),
+        format!("{right}\n"),
+        right.to_lowercase(),
+        right.to_uppercase(),
+        right.chars().rev().collect(),
+        right.repeat(2),
+        digest::sha256_b64u(right.as_bytes()),
+        digest::sha256_b64u(digest::sha256_b64u(right.as_bytes()).as_bytes()),
+        "a".repeat(42),
+        "a".repeat(43),
+        "~".repeat(128),
+        "a".repeat(129),
+        "ä".repeat(43),
+        "null".to_owned(),
+        another.to_owned(),
+    ]
 }
 
 /// Another last character, of those that stand for other bits.

@@ -13,5 +13,4 @@ pub(crate) use browser::{Browser, Page};
 pub(crate) use forger::{Forger, claims_of};
 pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
 pub(crate) use provider::{TestProvider, on_https};
-#[expect(unused_imports, reason = "named by tests that build on this")]
 pub(crate) use relying_party::{Code, RelyingParty, Tokens};
