@@ -46,7 +46,7 @@ impl Presented {
     pub fn read(authorization: Option<&str>, params: &Params) -> Result<Self, OAuthError> {
         let posted = params.get("client_secret");
         let asserted = params.has("client_assertion") || params.has("client_assertion_type");
-        if usize::from(authorization.is_some()) + usize::from(posted.is_some()) + usize::from(asserted) > 1 {
+        if [authorization.is_some(), posted.is_some(), asserted].into_iter().filter(|used| *used).count() > 1 {
             return Err(OAuthError::invalid_request("the client proved itself in two ways, use one"));
         }
         if asserted {
@@ -192,6 +192,12 @@ mod tests {
         let error = Presented::read(Some(&header("app:x")), &Params::parse(b"client_id=other")).unwrap_err();
         assert_eq!(error.code().as_str(), "invalid_request");
         assert!(Presented::read(Some(&header("app:x")), &Params::parse(b"client_id=app")).is_ok());
+        for also in [&b"client_assertion=x"[..], b"client_assertion_type=x"] {
+            let error = Presented::read(Some(&header("app:x")), &Params::parse(also)).unwrap_err();
+            assert_eq!(error.code().as_str(), "invalid_request");
+            let error = Presented::read(None, &Params::parse(also)).unwrap_err();
+            assert_eq!(error.code().as_str(), "invalid_client", "alone it is a proof that nobody here knows");
+        }
         let error = Presented::read(None, &Params::parse(b"a=b")).unwrap_err();
         assert_eq!(error.code().as_str(), "invalid_client");
     }

@@ -48,6 +48,7 @@ pub async fn follow(token: &str, provider: &Provider, now: Timestamp) -> Result<
             .await?
             .filter(|client| {
                 pointer.subject == client.id.as_str()
+                    && pointer.scope.is_subset_of(&client.settings.scope)
                     && client.not_before <= pointer.issued_at
                     && pointer.stands_at(client.status)
             })

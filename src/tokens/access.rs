@@ -12,6 +12,9 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::status::StatusIndex;
 use crate::domain::time::Timestamp;
 
+/// By how much the clock of another process of ours may be ahead.
+const AHEAD: Duration = Duration::from_secs(10);
+
 /// `aud`: one text where there is one audience, else a list.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -130,14 +133,15 @@ pub struct AccessPointer {
 }
 
 impl AccessPointer {
-    /// Reads checked claims; `None` if a required one is missing, of another type, not ours, or the token's time is over.
+    /// Reads checked claims; `None` if a required one is missing, of another type, not ours, or the token's time is over or has
+    /// not come.
     #[must_use]
     pub fn read(claims: &Map<String, Value>, issuer: &str, now: Timestamp) -> Option<Self> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let moment = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_seconds);
         let audience = match claims.get("aud")? {
             Value::String(one) => vec![one.clone()],
-            Value::Array(several) => {
+            Value::Array(several) if !several.is_empty() => {
                 several.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>()?
             }
             _ => return None,
@@ -153,7 +157,11 @@ impl AccessPointer {
             jti: text("jti")?.to_owned(),
             place: text("sti")?.to_owned(),
         };
-        (text("iss")? == issuer && !read.expires_at.has_passed(now)).then_some(read)
+        // We write no `nbf`; one that is there was meant.
+        let not_before = if claims.contains_key("nbf") { moment("nbf")? } else { read.issued_at };
+        let latest = now.plus(AHEAD);
+        let in_time = !read.expires_at.has_passed(now) && read.issued_at <= latest && not_before <= latest;
+        (text("iss")? == issuer && in_time).then_some(read)
     }
 
     /// Whether the token still stands at the place that its grant, or its client, has now.
@@ -202,9 +210,14 @@ mod tests {
         assert_eq!(read(&json, NOW).unwrap().audience, ["https://api.example.com"]);
         assert!(read(&json, Timestamp::from_seconds(1_899)).is_some());
         assert!(read(&json, Timestamp::from_seconds(1_900)).is_none());
+        assert!(read(&json, Timestamp::from_seconds(990)).is_some());
+        assert!(read(&json, Timestamp::from_seconds(989)).is_none(), "made in the future");
         assert!(AccessPointer::read(&json, "https://other.example.com", NOW).is_none());
         assert!(read(&json, NOW).unwrap().stands_at(StatusIndex { list: 1, index: 7 }));
         assert!(!read(&json, NOW).unwrap().stands_at(StatusIndex { list: 1, index: 8 }));
+        let mut nobody = json.clone();
+        nobody.insert("aud".to_owned(), Value::Array(Vec::new()));
+        assert!(read(&nobody, NOW).is_none(), "for nobody");
         for name in ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sti"] {
             let mut less = json.clone();
             less.remove(name);

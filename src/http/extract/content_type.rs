@@ -12,8 +12,8 @@ pub enum ContentType {
     Json,
 }
 
-/// Whether the request says so, once, and with no parameter but `charset`. A content type that browsers send across
-/// origins without asking first, such as `text/plain`, is never taken for another.
+/// Whether the request says so, once, and with no parameter but a `charset` that changes nothing. A content type that browsers
+/// send across origins without asking first, such as `text/plain`, is never taken for another.
 #[must_use]
 pub fn is(headers: &HeaderMap, wanted: ContentType) -> bool {
     let name = match wanted {
@@ -31,8 +31,16 @@ pub fn is(headers: &HeaderMap, wanted: ContentType) -> bool {
     parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(name)) && parts.all(is_charset)
 }
 
+/// In these, ASCII is ASCII, and that is all that a percent-encoded form is made of. In UTF-16 the same bytes would say something
+/// else. What is no UTF-8 after decoding is refused later (RFC 6749 appendix B).
+const CHARSETS: [&str; 3] = ["utf-8", "us-ascii", "iso-8859-1"];
+
 fn is_charset(parameter: &str) -> bool {
-    parameter.is_empty() || parameter.split_once('=').is_some_and(|(name, _)| name.eq_ignore_ascii_case("charset"))
+    parameter.is_empty()
+        || parameter.split_once('=').is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("charset")
+                && CHARSETS.iter().any(|charset| value.trim_matches('"').eq_ignore_ascii_case(charset))
+        })
 }
 
 #[cfg(test)]
@@ -46,6 +54,10 @@ mod tests {
             ("application/x-www-form-urlencoded", true),
             ("Application/X-WWW-Form-Urlencoded", true),
             ("application/x-www-form-urlencoded; charset=UTF-8", true),
+            ("application/x-www-form-urlencoded;charset=\"utf-8\"", true),
+            ("application/x-www-form-urlencoded; charset=ISO-8859-1", true),
+            ("application/x-www-form-urlencoded; charset=utf-16", false),
+            ("application/x-www-form-urlencoded; charset=", false),
             ("application/x-www-form-urlencoded;", true),
             ("application/x-www-form-urlencoded; boundary=x", false),
             ("application/x-www-form-urlencoded2", false),

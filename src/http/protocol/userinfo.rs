@@ -38,18 +38,27 @@ fn refuse(error: OAuthError) -> Response {
     }
 }
 
+/// The token of an `Authorization` header. Another scheme shows no token (RFC 6750 §3.1); this scheme shows exactly one, in the
+/// characters of §2.1.
+fn bearer(header: &str) -> Result<Option<String>, OAuthError> {
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    let token = token.trim_matches(' ');
+    let proper = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(proper) {
+        return Err(OAuthError::invalid_request("the Authorization header is not Bearer and a token"));
+    }
+    Ok(Some(token.to_owned()))
+}
+
 fn token(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, OAuthError> {
-    let header = match headers.get(header::AUTHORIZATION) {
-        None => None,
-        Some(value) => Some(
-            value
-                .to_str()
-                .ok()
-                .and_then(|text| text.split_once(' '))
-                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-                .map(|(_, token)| token.trim().to_owned())
-                .ok_or_else(|| OAuthError::invalid_request("the Authorization header is not Bearer and a token"))?,
-        ),
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let header = match (sent.next(), sent.next()) {
+        (None, _) => None,
+        (Some(value), None) => bearer(value.to_str().unwrap_or_default())?,
+        (Some(_), Some(_)) => return Err(OAuthError::invalid_request("two Authorization headers were sent")),
     };
     let posted = if method == Method::POST && is(headers, ContentType::Form) {
         let params = Params::parse(body);

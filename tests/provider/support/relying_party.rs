@@ -176,8 +176,12 @@ impl RelyingParty {
 
     /// A code of this person, in this browser; every page on the way is answered yes.
     pub(crate) async fn code_at(&self, browser: &Browser, name: &str) -> Code {
-        let asked = self.ask();
-        let page = browser.come(&asked.path()).await;
+        self.code_for(browser, &self.ask(), name).await
+    }
+
+    /// A code of this person for this request.
+    pub(crate) async fn code_for(&self, browser: &Browser, asked: &Asked, name: &str) -> Code {
+        let page = self.visit(browser, asked).await;
         let page = browser.answer_all(page, name).await;
         asked.code_in(page.left_for(), self.provider.issuer())
     }
