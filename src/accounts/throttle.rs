@@ -132,6 +132,8 @@ impl Throttle {
             own.refund(tx).await?;
         } else {
             permits.0.append(&mut own.0);
+            // They are given back in the order in which all are taken.
+            permits.0.sort();
         }
         Ok(Admission::Admitted { permits, last, barred })
     }

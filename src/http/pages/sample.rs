@@ -220,7 +220,7 @@ mod tests {
         };
         let samples = format!(
             "{HOSTILE} {:?} {:?} {:?} {:?} {:?} {:?} Frontdesk id.example.com redirect_uri is not one of the registered addresses \
-             transaction_expired form_refused access_denied temporarily_unavailable server_error invalid_client invalid_request not_found \
+             transaction_expired transaction_answered form_refused access_denied temporarily_unavailable server_error invalid_client invalid_request not_found \
              01jd9x3q7m5w8t2v com.example.notes robot 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows",
             notes(),
             long_app(),
