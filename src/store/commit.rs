@@ -94,21 +94,32 @@ pub(super) async fn write_on_postgres<T>(
     pool: &PgPool,
     work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let transaction = timeout(LONGEST_WAIT, pool.begin()).await.map_err(|_| StoreError::Busy)??;
-    let mut tx = Tx(Db::over(Connection::Postgres(transaction)));
+    let connection = timeout(LONGEST_WAIT, pool.acquire()).await.map_err(|_| StoreError::Busy)??;
+    let mut tx = Tx(Db::lent(connection));
+    set_in_unit(&mut tx, true);
+    on_postgres(&mut tx, "BEGIN").await?;
     let outcome = guarded(&mut tx, work, LONGEST_WAIT).await;
-    let Connection::Postgres(transaction) = tx.0.connection else { return Err(StoreError::Closed) };
-    match outcome {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            // The unit's own error says more than a failed ROLLBACK could; the pool drops a connection that is broken.
-            drop(transaction.rollback().await);
-            Err(error)
-        }
+    // The unit's own error says more than a failed ROLLBACK could.
+    let ended = on_postgres(&mut tx, if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+    if ended.is_ok() {
+        set_in_unit(&mut tx, false);
     }
+    outcome.and_then(|value| ended.map(|()| value))
+}
+
+fn set_in_unit(tx: &mut Tx, in_unit: bool) {
+    if let Connection::Postgres(lent) = &mut tx.0.connection {
+        lent.in_unit = in_unit;
+    }
+}
+
+/// A control statement on PostgreSQL, for which nobody waits longer than for a turn.
+async fn on_postgres(tx: &mut Tx, text: &'static str) -> Result<(), StoreError> {
+    let Connection::Postgres(lent) = &mut tx.0.connection else { return Err(StoreError::Closed) };
+    timeout(LONGEST_WAIT, sqlx::raw_sql(text).execute(&mut *lent.connection))
+        .await
+        .map_err(|_| StoreError::Unavailable(format!("no answer to {text}").into()))??;
+    Ok(())
 }
 
 /// Tells one requester how the batch ended.

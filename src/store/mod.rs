@@ -30,6 +30,8 @@ pub mod status_lists;
 pub mod users;
 
 mod commit;
+#[cfg(test)]
+mod lost_host_tests;
 mod migrate;
 mod open;
 #[cfg(test)]
@@ -39,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 
 pub use error::StoreError;
 pub use migrate::MigrationStatus;
@@ -69,8 +71,25 @@ pub struct Db {
 enum Connection {
     Sqlite(SqliteConnection),
     PooledSqlite(PoolConnection<Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-    PooledPostgres(PoolConnection<Postgres>),
+    Postgres(Lent),
+}
+
+/// A connection of PostgreSQL's pool. It goes back only if it is at rest. Where a statement or a unit was broken off, nobody
+/// knows what the server is doing, or whether its host is still there: the pool would wait for an answer without any limit,
+/// and soon have no connection left to lend.
+#[derive(Debug)]
+struct Lent {
+    connection: PoolConnection<Postgres>,
+    in_statement: Arc<AtomicBool>,
+    in_unit: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.in_unit || self.in_statement.load(Ordering::Relaxed) {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 /// A connection by its database.
@@ -84,8 +103,7 @@ impl Connection {
         match self {
             Self::Sqlite(own) => Side::Sqlite(own),
             Self::PooledSqlite(own) => Side::Sqlite(own),
-            Self::Postgres(own) => Side::Postgres(own),
-            Self::PooledPostgres(own) => Side::Postgres(own),
+            Self::Postgres(own) => Side::Postgres(&mut own.connection),
         }
     }
 }
@@ -113,9 +131,15 @@ impl Db {
         Self { connection, in_statement: Arc::new(AtomicBool::new(false)), failed: false }
     }
 
+    fn lent(connection: PoolConnection<Postgres>) -> Self {
+        let in_statement = Arc::new(AtomicBool::new(false));
+        let lent = Lent { connection, in_statement: in_statement.clone(), in_unit: false };
+        Self { connection: Connection::Postgres(lent), in_statement, failed: false }
+    }
+
     /// Whether the database is PostgreSQL, for the rare statement that one of the two needs and the other does not know.
     fn is_postgres(&self) -> bool {
-        matches!(self.connection, Connection::Postgres(_) | Connection::PooledPostgres(_))
+        matches!(self.connection, Connection::Postgres(_))
     }
 
     fn statement_begins(&mut self) -> Result<(), StoreError> {
@@ -170,10 +194,10 @@ impl Store {
     /// # Errors
     /// If none can be had.
     pub async fn read(&self) -> Result<Db, StoreError> {
-        Ok(Db::over(match self.0.as_ref() {
-            Backend::Sqlite { readers, .. } => Connection::PooledSqlite(readers.acquire().await?),
-            Backend::Postgres { pool } => Connection::PooledPostgres(pool.acquire().await?),
-        }))
+        Ok(match self.0.as_ref() {
+            Backend::Sqlite { readers, .. } => Db::over(Connection::PooledSqlite(readers.acquire().await?)),
+            Backend::Postgres { pool } => Db::lent(pool.acquire().await?),
+        })
     }
 
     /// Finishes what was accepted and closes the connections.

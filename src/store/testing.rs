@@ -26,6 +26,11 @@ impl TestStore {
         Self { store, url, _folder: Arc::new(folder) }
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same database once more, as a second process sees it.
     pub(crate) async fn open_again(&self) -> Store {
         connect(&self.url).await
