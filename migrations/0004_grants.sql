@@ -52,8 +52,9 @@ CREATE TABLE grants (
     UNIQUE (status_list, status_index)
 );
 CREATE INDEX grants_session ON grants (session_id);
-CREATE INDEX grants_user ON grants (user_id);
-CREATE INDEX grants_client ON grants (client_id);
+-- With the id, so that many grants of one owner can be walked in batches.
+CREATE INDEX grants_user ON grants (user_id, id);
+CREATE INDEX grants_client ON grants (client_id, id);
 CREATE INDEX grants_expires ON grants (expires_at);
 CREATE INDEX grants_ended ON grants (ended_at);
 

@@ -289,12 +289,23 @@ pub async fn has_admin(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(!users::other_admins(tx, &UserId::new("")).await?.is_empty())
 }
 
-/// Whether an admin would be left without this person. Units that ask wait for each other.
+/// Whether an admin would be left without this person. Units that ask of admins wait for each other; whoever is none is not
+/// worth a wait.
 async fn may_leave(tx: &mut Tx, id: &UserId) -> Answer<()> {
-    let others = users::other_admins(tx, id).await?;
+    let seen = users::find(tx, id).await?;
+    let others = match &seen {
+        Some(user) if user.is_admin() => Some(users::other_admins(tx, id).await?),
+        _ => None,
+    };
     users::touch(tx, id).await?;
     let Some(user) = users::find(tx, id).await? else { return Ok(Err(PeopleError::NotFound)) };
-    Ok(if is_admin_at_work(&user) && others.is_empty() { Err(PeopleError::LastAdmin) } else { Ok(()) })
+    match others {
+        _ if !is_admin_at_work(&user) => Ok(Ok(())),
+        // Became one since we looked, and those who ask of admins lock in the other order.
+        None => Err(StoreError::Busy),
+        Some(others) if others.is_empty() => Ok(Err(PeopleError::LastAdmin)),
+        Some(_) => Ok(Ok(())),
+    }
 }
 
 fn is_admin_at_work(user: &User) -> bool {

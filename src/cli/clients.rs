@@ -9,6 +9,7 @@ use super::output::{self, Format, say, table};
 use super::undo::{Ending, write_or_undo};
 use super::{Context, Failure, secrets};
 use crate::domain::client::{ApplicationType, AuthMethod, Client};
+use crate::domain::grant::EndReason;
 use crate::domain::id::ClientId;
 use crate::domain::secret::Secret;
 use crate::keys::vault::Purpose;
@@ -17,6 +18,7 @@ use crate::oauth::registration::{
     check_secret, fresh_secret, secret_mac,
 };
 use crate::store::{Store, clients};
+use crate::tokens::revoke::{self, Whole};
 
 const ACTOR: &str = "cli";
 
@@ -293,12 +295,20 @@ async fn rotate_secret(context: &Context, store: &Store, arguments: &RotateSecre
 
 async fn disable(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
     let client = find(store, &one.client_id).await?;
-    let (house, now, id) = (house(context)?, context.now(), client.id.clone());
+    let done = end_all_of(context, store, &client.id).await?;
+    say(if done { "out of service, and all it was granted has ended" } else { "it was out of service already" });
+    state(store, one).await
+}
+
+/// Takes a client out of service, which makes all its grants worthless at once, and then ends them, however many there are.
+/// False: it was out of service.
+async fn end_all_of(context: &Context, store: &Store, client: &ClientId) -> Result<bool, Failure> {
+    let (house, now, id) = (house(context)?, context.now(), client.clone());
     let done = store
         .write(async move |tx| Registrar { house: &house, actor: ACTOR, now }.disable_client(tx, &id).await)
         .await?;
-    say(if done { "out of service, and all it was granted has ended" } else { "it was out of service already" });
-    state(store, one).await
+    revoke::end_rest(store, &Whole::Client(client.clone()), EndReason::ClientDisabled, ACTOR, now).await?;
+    Ok(done)
 }
 
 async fn enable(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
@@ -314,7 +324,9 @@ async fn enable(context: &Context, store: &Store, one: &One) -> Result<(), Failu
 
 async fn remove(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
     let client = find(store, &one.client_id).await?;
+    end_all_of(context, store, &client.id).await?;
     let (house, now, id) = (house(context)?, context.now(), client.id.clone());
+    revoke::delete_grants(store, &Whole::Client(id.clone()), house.invalid_until(now)).await?;
     let removed = store
         .write(async move |tx| Registrar { house: &house, actor: ACTOR, now }.remove_client(tx, &id).await)
         .await?;

@@ -62,6 +62,14 @@ impl Context {
     /// # Errors
     /// If it cannot be reached or does not fit this version: exit code 3.
     pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(self.serving_store().await?.by_hand())
+    }
+
+    /// The same for serving, where no unit of work may keep the others waiting.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub async fn serving_store(&self) -> Result<Store, Failure> {
         let config = self.config()?;
         let options = OpenOptions {
             url: config.database.url.connect_url(),

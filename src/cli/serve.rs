@@ -27,7 +27,7 @@ const LINK_FILE: &str = "setup-link.txt";
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let config = context.config()?;
     logging::start(&config.telemetry).map_err(Failure::failed)?;
-    let store = context.store().await?;
+    let store = context.serving_store().await?;
     let vault = Arc::new(context.vault(&store).await?);
     let config = Arc::new(config.as_ref().clone());
     let server = Server::bind(&config).map_err(Failure::failed)?;

@@ -24,7 +24,9 @@ use tokio::time::{sleep, timeout};
 use super::{Connection, Db, StoreError, Tx};
 
 /// How long one unit may hold the writer.
-const LONGEST_HOLD: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_millis(250);
+/// The same for acts by hand. A server that runs beside them waits for as long as [`LONGEST_WAIT`].
+pub(super) const LONGEST_HOLD_BY_HAND: Duration = Duration::from_secs(4);
 /// How long a unit may wait for its turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// When a batch is closed although others wait.
@@ -64,9 +66,10 @@ impl Writer {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
+        longest_hold: Duration,
     ) -> Result<T, StoreError> {
         let (back, answer) = oneshot::channel();
-        let unit = Box::new(Unit { work, asked: Instant::now(), back });
+        let unit = Box::new(Unit { work, asked: Instant::now(), longest_hold, back });
         if self.stop.is_cancelled() {
             return Err(StoreError::Closed);
         }
@@ -138,6 +141,7 @@ trait Job: Send {
 struct Unit<W, T> {
     work: W,
     asked: Instant,
+    longest_hold: Duration,
     back: oneshot::Sender<Result<T, StoreError>>,
 }
 
@@ -162,9 +166,9 @@ where
     }
 
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> Pin<Box<dyn Future<Output = (bool, Answer)> + 't>> {
-        let Self { work, back, .. } = *self;
+        let Self { work, longest_hold, back, .. } = *self;
         Box::pin(async move {
-            let outcome = guarded(tx, work, LONGEST_HOLD).await;
+            let outcome = guarded(tx, work, longest_hold).await;
             let keep = outcome.is_ok();
             let answer: Answer = Box::new(move |ended| drop(back.send(ended.and(outcome))));
             (keep, answer)

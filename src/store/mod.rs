@@ -39,6 +39,7 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
@@ -49,7 +50,11 @@ pub use open::OpenOptions;
 
 /// The database: SQLite inside the process, or PostgreSQL beside it.
 #[derive(Debug, Clone)]
-pub struct Store(Arc<Backend>);
+pub struct Store {
+    backend: Arc<Backend>,
+    /// How long one unit of work may hold SQLite's writer.
+    longest_hold: Duration,
+}
 
 #[derive(Debug)]
 enum Backend {
@@ -174,6 +179,14 @@ macro_rules! on {
 pub(crate) use on;
 
 impl Store {
+    /// The same database for acts that somebody does by hand: their units may hold the writer for longer, since one act may
+    /// be large, and there are few.
+    #[must_use]
+    pub fn by_hand(mut self) -> Self {
+        self.longest_hold = commit::LONGEST_HOLD_BY_HAND;
+        self
+    }
+
     /// Runs one unit of work; returns when all it did and saw is durable. An error undoes the unit. The unit may wait for
     /// nothing but its own statements, and must own what it uses.
     ///
@@ -183,8 +196,8 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match self.0.as_ref() {
-            Backend::Sqlite { writer, .. } => writer.write(work).await,
+        match self.backend.as_ref() {
+            Backend::Sqlite { writer, .. } => writer.write(work, self.longest_hold).await,
             Backend::Postgres { pool } => commit::write_on_postgres(pool, work).await,
         }
     }
@@ -194,7 +207,7 @@ impl Store {
     /// # Errors
     /// If none can be had.
     pub async fn read(&self) -> Result<Db, StoreError> {
-        Ok(match self.0.as_ref() {
+        Ok(match self.backend.as_ref() {
             Backend::Sqlite { readers, .. } => Db::over(Connection::PooledSqlite(readers.acquire().await?)),
             Backend::Postgres { pool } => Db::lent(pool.acquire().await?),
         })
@@ -202,7 +215,7 @@ impl Store {
 
     /// Finishes what was accepted and closes the connections.
     pub async fn close(&self) {
-        match self.0.as_ref() {
+        match self.backend.as_ref() {
             Backend::Sqlite { writer, readers } => {
                 writer.close().await;
                 readers.close().await;

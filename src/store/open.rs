@@ -72,7 +72,7 @@ impl Store {
                 Backend::Postgres { pool }
             }
         };
-        Ok(Self(Arc::new(backend)))
+        Ok(Self { backend: Arc::new(backend), longest_hold: commit::LONGEST_HOLD })
     }
 
     /// Which migrations a database has, without changing it.

@@ -18,6 +18,7 @@ use crate::accounts::passwords::{Passwords, PhcHash};
 use crate::accounts::people::{self, Act, Applied, NewPassword, PeopleError};
 use crate::accounts::registration::Registration;
 use crate::app::password_policy;
+use crate::domain::grant::EndReason;
 use crate::domain::id::ClientId;
 use crate::domain::secret::Secret;
 use crate::keys::vault::{Purpose, Vault};
@@ -25,6 +26,7 @@ use crate::oauth::registration::{
     Declaration, DeclaredClient, DeclaredSecret, Deed, House, Item, Refused, Registrar, fresh_secret, secret_mac,
 };
 use crate::store::{Store, StoreError, Tx, clients, users};
+use crate::tokens::revoke::{self, Whole};
 
 const ACTOR: &str = "cli";
 
@@ -116,6 +118,11 @@ async fn apply(context: &Context, store: &Store, file: File, arguments: &Argumen
     .map_err(|refusals| {
         file::mistakes(&arguments.file, refusals.into_iter().map(|one| places.mistake(one)).collect())
     })?;
+    if !dry_run {
+        for (whole, reason) in &done.worthless {
+            revoke::end_rest(store, whole, *reason, ACTOR, now).await?;
+        }
+    }
     notes.extend(done.notes);
     let secrets = fresh.into_iter().filter(|(id, _)| !dry_run && done.secrets_set.iter().any(|set| set.as_str() == id));
     Ok(Report {
@@ -218,6 +225,8 @@ struct Work {
 struct Done {
     changes: Vec<Change>,
     secrets_set: Vec<ClientId>,
+    /// What may have grants left that are worth nothing any more.
+    worthless: Vec<(Whole, EndReason)>,
     notes: Vec<String>,
 }
 
@@ -238,6 +247,10 @@ impl Work {
         for id in outcome.out_of_service {
             done.notes.push(format!("client {id} is out of service and stays so; see `frontdesk clients enable {id}`"));
         }
+        done.worthless.extend(outcome.deeds.iter().filter_map(|(item, deed)| match (item, deed) {
+            (Item::Client(id), Deed::Disabled) => Some((Whole::Client(ClientId::new(id)), EndReason::ClientDisabled)),
+            _ => None,
+        }));
         done.changes.extend(outcome.deeds.into_iter().map(|(item, change)| match item {
             Item::Client(id) => Change { kind: "client", id, change },
             Item::Resource(id) => Change { kind: "resource", id, change },
@@ -291,6 +304,7 @@ impl Work {
             let name = user.username.as_str();
             match people::disable(tx, &user.id, act).await? {
                 Ok(true) => {
+                    done.worthless.push((Whole::User(user.id.clone()), EndReason::UserDisabled));
                     done.changes.push(Change { kind: "user", id: name.to_owned(), change: Deed::Disabled });
                 }
                 Ok(false) => {}
