@@ -104,3 +104,4 @@ CREATE TABLE refresh_families (
 -- One living cookie family for each session and client.
 CREATE UNIQUE INDEX refresh_families_cookie ON refresh_families (session_id, client_id)
     WHERE delivery = 'cookie' AND ended_at IS NULL;
+CREATE INDEX refresh_families_session ON refresh_families (session_id);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::domain::time::Timestamp;
 use crate::store::purge::{self, Expiring};
-use crate::store::{StoreError, leases};
+use crate::store::{Store, StoreError, leases};
 
 const EVERY: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(300);
@@ -37,32 +37,44 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-/// Removes everything that has expired, if no other process is at it. Returns how many rows went.
+/// Removes everything that has expired, if no other process is at it. Returns how many rows went. Where one table refuses the
+/// others are still purged.
 ///
 /// # Errors
-/// If the database refuses.
+/// What the first of the tables that refused had against it.
 pub async fn once(app: &App, now: Timestamp, stop: &CancellationToken) -> Result<u64, StoreError> {
     let holder = app.process_id().to_owned();
     if !app.store.write(async move |tx| leases::take(tx, "purge", &holder, LEASE, now).await).await? {
         return Ok(0);
     }
-    let mut total = 0;
+    let (mut total, mut failed) = (0, None);
     for of in Expiring::ALL {
-        loop {
-            if stop.is_cancelled() {
-                return Ok(total);
-            }
-            let removed = app.store.write(async move |tx| purge::batch(tx, of, now).await).await?;
-            total += removed;
-            if !purge::was_full(removed) {
-                break;
-            }
+        if let Err(error) = table(&app.store, of, now, stop, &mut total).await {
+            tracing::warn!(%error, ?of, "purging failed and will be tried again");
+            failed.get_or_insert(error);
         }
     }
     if total > 0 {
         tracing::debug!(rows = total, "expired rows were removed");
     }
-    Ok(total)
+    failed.map_or(Ok(total), Err)
+}
+
+async fn table(
+    store: &Store,
+    of: Expiring,
+    now: Timestamp,
+    stop: &CancellationToken,
+    total: &mut u64,
+) -> Result<(), StoreError> {
+    while !stop.is_cancelled() {
+        let removed = store.write(async move |tx| purge::batch(tx, of, now).await).await?;
+        *total += removed;
+        if !purge::was_full(removed) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the clock went further forward since the start than time did.

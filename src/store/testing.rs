@@ -100,4 +100,15 @@ impl TestStore {
         .await
         .unwrap()
     }
+
+    /// How SQLite would run a statement, step by step.
+    pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
+        let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+        self.write(async move |tx| {
+            let rows: Vec<(i64, i64, i64, String)> = super::on!(tx, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+            Ok(rows.into_iter().map(|(.., step)| step).collect())
+        })
+        .await
+        .unwrap()
+    }
 }
