@@ -9,7 +9,7 @@ use crate::config::{Config, process_variables};
 use crate::domain::time::{Clock, Timestamp};
 use crate::keys;
 use crate::keys::vault::Vault;
-use crate::store::{OpenOptions, Store};
+use crate::store::{OpenOptions, Store, changes};
 
 /// What a command works with.
 #[derive(Debug)]
@@ -76,7 +76,9 @@ impl Context {
             max_connections: config.database.max_connections,
             migrate: config.database.url.is_sqlite() || config.database.migrate_on_start,
         };
-        Ok(Store::open(&options).await?)
+        let store = Store::open(&options).await?;
+        changes::follow_clock(&mut store.read().await?, &self.clock).await?;
+        Ok(store)
     }
 
     /// The master key, for commands that seal or MAC. It is made only for a database that has never had one; later the

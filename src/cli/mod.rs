@@ -69,7 +69,7 @@ impl Command {
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Apply(arguments) => apply::run(context, &arguments).await,
             Self::Clients(command) => clients::run(context, *command).await,
-            Self::Config(command) => config::run(context, &command),
+            Self::Config(command) => config::run(context, &command).await,
             Self::Keys(command) => keys::run(context, &command).await,
             Self::Users(command) => users::run(context, command).await,
         }

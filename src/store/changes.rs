@@ -1,7 +1,7 @@
 //! One counter for each thing that processes keep in memory (decision: one mechanism, polled each second).
 
 use super::{Db, StoreError, Tx, on};
-use crate::domain::time::Timestamp;
+use crate::domain::time::Clock;
 
 /// A thing that processes keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,17 +68,19 @@ pub async fn read(db: &mut Db) -> Result<Counters, StoreError> {
     Ok(Counters { clients: of("clients"), resources: of("resources"), keys: of("keys") })
 }
 
-/// The database's own clock, where it has one: PostgreSQL. SQLite's is ours.
+/// Lets the clock follow the database's, where it has one of its own: PostgreSQL. Returns by how many milliseconds that one is
+/// ahead of the system's; `None` where that cannot be told.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn database_clock(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
+pub async fn follow_clock(db: &mut Db, clock: &Clock) -> Result<Option<i64>, StoreError> {
     if !db.is_postgres() {
         return Ok(None);
     }
-    let (seconds,): (i64,) =
-        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT)")
+    let asked = clock.asks();
+    let (milliseconds,): (i64,) =
+        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
             .fetch_one(db)
             .await)?;
-    Ok(Some(Timestamp::from_seconds(seconds)))
+    Ok(clock.follow(asked, milliseconds))
 }
