@@ -20,11 +20,15 @@ mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 pub use context::Context;
 pub use failure::Failure;
+
+/// How long the end of the process waits for threads that are still at work.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// An OAuth 2 and OpenID Connect identity provider in one binary.
 #[derive(Debug, Parser)]
@@ -86,7 +90,12 @@ pub fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the threads cannot be started: {error}")))
-        .and_then(|runtime| runtime.block_on(cli.command.run(&Context::new(cli.config))));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(cli.command.run(&Context::new(cli.config)));
+            // Work on blocking threads cannot be broken off, and dropping the runtime would wait for it.
+            runtime.shutdown_timeout(LONGEST_SHUTDOWN);
+            outcome
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

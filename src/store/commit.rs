@@ -228,7 +228,8 @@ async fn own(
         let Some(first) = job else { break };
         let Some(first) = first.still_wanted() else { continue };
         if !batch(&mut tx, first, &mut queue).await {
-            tx = reconnect(tx, &options, &mut queue).await;
+            let Some(replaced) = reconnect(tx, &options, &mut queue, &stop).await else { return };
+            tx = replaced;
         }
     }
     if let Connection::Sqlite(connection) = tx.0.connection {
@@ -295,20 +296,26 @@ async fn connect(options: &SqliteConnectOptions) -> Result<Tx, StoreError> {
     Ok(Tx(Db::over(Connection::Sqlite(options.connect().await?))))
 }
 
-/// Replaces a connection whose state is not known. Whoever asks meanwhile is told to come back.
-async fn reconnect(broken: Tx, options: &SqliteConnectOptions, queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Tx {
+/// Replaces a connection whose state is not known. Whoever asks meanwhile is told to come back. `None`: it could not be replaced
+/// before the stop.
+async fn reconnect(
+    broken: Tx,
+    options: &SqliteConnectOptions,
+    queue: &mut mpsc::Receiver<Box<dyn Job>>,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Option<Tx> {
     if let Connection::Sqlite(connection) = broken.0.connection {
         drop(connection.close_hard().await);
     }
     loop {
         match connect(options).await {
-            Ok(tx) => return tx,
+            Ok(tx) => return Some(tx),
             Err(error) => {
                 tracing::error!(%error, "the writer cannot connect again");
                 while let Some(job) = next(queue) {
                     job.refuse(error.clone());
                 }
-                sleep(Duration::from_millis(100)).await;
+                stop.run_until_cancelled(sleep(Duration::from_millis(100))).await?;
             }
         }
     }

@@ -43,10 +43,14 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use tokio::time::timeout;
 
 pub use error::StoreError;
 pub use migrate::MigrationStatus;
 pub use open::OpenOptions;
+
+/// A unit that was accepted is done long before; a host that is gone never closes.
+const LONGEST_CLOSE: Duration = Duration::from_secs(15);
 
 /// The database: SQLite inside the process, or PostgreSQL beside it.
 #[derive(Debug, Clone)]
@@ -213,14 +217,19 @@ impl Store {
         })
     }
 
-    /// Finishes what was accepted and closes the connections.
+    /// Finishes what was accepted and closes the connections. What does not close in time is left to the end of the process.
     pub async fn close(&self) {
-        match self.backend.as_ref() {
-            Backend::Sqlite { writer, readers } => {
-                writer.close().await;
-                readers.close().await;
+        let closed = timeout(LONGEST_CLOSE, async {
+            match self.backend.as_ref() {
+                Backend::Sqlite { writer, readers } => {
+                    writer.close().await;
+                    readers.close().await;
+                }
+                Backend::Postgres { pool } => pool.close().await,
             }
-            Backend::Postgres { pool } => pool.close().await,
+        });
+        if closed.await.is_err() {
+            tracing::warn!("the database's connections did not close in time");
         }
     }
 }

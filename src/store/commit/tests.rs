@@ -256,13 +256,12 @@ async fn while_another_process_writes_units_wait_and_then_are_told_to_come_back(
 
     // It lets go in time.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let waiting = {
-        let store = store.clone();
-        tokio::spawn(async move { write_pair(&store, 1).await })
-    };
+    let mut waiting = tokio::task::JoinSet::new();
+    let asking = store.clone();
+    waiting.spawn(async move { write_pair(&asking, 1).await });
     assert_eq!(rows(&store).await, 0, "readers do not wait");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    waiting.await.unwrap().unwrap();
+    waiting.join_next().await.unwrap().unwrap().unwrap();
 
     // It does not.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
