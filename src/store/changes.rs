@@ -35,6 +35,9 @@ pub struct Counters {
     pub keys: i64,
 }
 
+/// Where PostgreSQL tells of changes.
+pub(super) const CHANNEL: &str = "frontdesk_changes";
+
 /// Tells all processes that a thing changed. Called in the transaction that changes it, before the change: the row's lock
 /// makes writers of one kind wait for each other.
 ///
@@ -48,7 +51,8 @@ pub async fn bump(tx: &mut Tx, kind: Kind) -> Result<(), StoreError> {
         .map(drop))?;
     if tx.is_postgres() {
         // Only hurries the poll; delivered when the transaction commits.
-        on!(tx, |db| sqlx::query("SELECT pg_notify('frontdesk_changes', $1)")
+        on!(tx, |db| sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
             .bind(kind.name())
             .execute(db)
             .await

@@ -18,6 +18,7 @@ pub mod error;
 pub mod grants;
 pub mod installation;
 pub mod leases;
+pub mod listen;
 pub mod passwords;
 pub mod purge;
 pub mod refresh_families;
