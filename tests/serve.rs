@@ -90,3 +90,11 @@ fn one_signal_ends_an_idle_server_with_0() {
         assert_eq!(served.child.wait().unwrap().code(), Some(0));
     }
 }
+
+#[test]
+fn no_core_dump_can_hold_the_keys() {
+    let served = Served::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.child.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(line.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{line}");
+}

@@ -85,6 +85,7 @@ impl Command {
 #[must_use]
 pub fn main() -> ExitCode {
     make_files_private();
+    switch_off_core_dumps();
     let cli = Cli::parse();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -109,6 +110,17 @@ pub fn main() -> ExitCode {
 fn make_files_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+/// A core dump would hold the master key and the signing keys.
+fn switch_off_core_dumps() {
+    #[cfg(unix)]
+    {
+        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+        if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Core, none) {
+            output::say(format!("warning: core dumps cannot be switched off: {error}"));
+        }
+    }
 }
 
 #[cfg(test)]
