@@ -94,6 +94,23 @@ impl Certificate {
     }
 }
 
+/// Whoever reads the key can be this server; nobody but its owner may.
+#[cfg(unix)]
+fn refuse_loose(key: &Path) -> Result<(), CertificateError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let error = |what: String| CertificateError { file: key.to_owned(), what };
+    let mode = std::fs::metadata(key).map_err(|cause| error(cause.to_string()))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(error(format!("can be read by others (mode {:04o}); run `chmod 600 {}`", mode & 0o7777, key.display())))
+}
+
+#[cfg(not(unix))]
+fn refuse_loose(_key: &Path) -> Result<(), CertificateError> {
+    Ok(())
+}
+
 struct Bytes {
     certificate: Vec<u8>,
     key: zeroize::Zeroizing<Vec<u8>>,
@@ -110,6 +127,7 @@ impl Files {
         let read = |file: &Path| {
             std::fs::read(file).map_err(|error| CertificateError { file: file.to_owned(), what: error.to_string() })
         };
+        refuse_loose(&self.key)?;
         Ok(Bytes { certificate: read(&self.certificate)?, key: read(&self.key)?.into() })
     }
 
