@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::passwords::PhcHash;
 use super::registration::{BadRegistration, Registration, check_role};
@@ -68,27 +68,6 @@ impl From<BadRegistration> for PeopleError {
 /// An answer of a function here: the database's failure outside, our refusal inside.
 pub type Answer<T> = Result<Result<T, PeopleError>, StoreError>;
 
-/// What a declaration came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
-    /// The person is new.
-    Created(UserId),
-    /// Something is other than it was.
-    Changed(UserId),
-    /// All was so.
-    Unchanged(UserId),
-}
-
-impl Applied {
-    /// Whom it is about.
-    #[must_use]
-    pub fn id(&self) -> &UserId {
-        match self {
-            Self::Created(id) | Self::Changed(id) | Self::Unchanged(id) => id,
-        }
-    }
-}
-
 /// A password to be set.
 #[derive(Debug, Clone, Copy)]
 pub struct NewPassword<'a> {
@@ -118,55 +97,6 @@ pub async fn register(
         return Ok(Err(PeopleError::EmailTaken));
     }
     create(tx, registration, password, act).await.map(Ok)
-}
-
-/// Makes a person be as the registration says; creates the person if the user name is new. The password is set at creation,
-/// and later only with `reset_password`, which ends all sessions. A disabled person stays disabled.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn apply(
-    tx: &mut Tx,
-    registration: &Registration,
-    password: Option<NewPassword<'_>>,
-    reset_password: bool,
-    act: Act<'_>,
-) -> Answer<Applied> {
-    let Some(found) = users::by_username_key(tx, &registration.username.key()).await? else {
-        return Ok(register(tx, registration, password, act).await?.map(Applied::Created));
-    };
-    if let Err(bad) = registration.check() {
-        return Ok(Err(bad.into()));
-    }
-    let others = users::other_admins(tx, &found.id).await?;
-    users::touch(tx, &found.id).await?;
-    let Some(present) = users::find(tx, &found.id).await? else { return Ok(Err(PeopleError::NotFound)) };
-    let wanted = User {
-        username: registration.username.clone(),
-        email: registration.email.clone(),
-        email_verified: registration.email_verified,
-        claims: registration.claims.clone(),
-        roles: in_order(&registration.roles),
-        updated_at: act.now,
-        ..present.clone()
-    };
-    let differences = differences(&present, &wanted);
-    if is_admin_at_work(&present) && !wanted.is_admin() && others.is_empty() {
-        return Ok(Err(PeopleError::LastAdmin));
-    }
-    if email_is_taken(tx, registration, Some(&present.id)).await? {
-        return Ok(Err(PeopleError::EmailTaken));
-    }
-    if !differences.is_empty() {
-        users::describe(tx, &wanted).await?;
-        record(tx, act, "user.update", &present.id, json!({ "changed": differences })).await?;
-    }
-    if let Some(password) = password.filter(|_| reset_password) {
-        store_password(tx, &present.id, password, act).await?;
-    } else if differences.is_empty() {
-        return Ok(Ok(Applied::Unchanged(present.id)));
-    }
-    Ok(Ok(Applied::Changed(present.id)))
 }
 
 /// Sets a person's password in an admin's name: all sessions and grants end.
@@ -308,11 +238,11 @@ async fn may_leave(tx: &mut Tx, id: &UserId) -> Answer<()> {
     }
 }
 
-fn is_admin_at_work(user: &User) -> bool {
+pub(super) fn is_admin_at_work(user: &User) -> bool {
     user.is_admin() && user.is_active()
 }
 
-async fn create(
+pub(super) async fn create(
     tx: &mut Tx,
     registration: &Registration,
     password: Option<NewPassword<'_>>,
@@ -339,7 +269,7 @@ async fn create(
     Ok(user.id)
 }
 
-async fn store_password(
+pub(super) async fn store_password(
     tx: &mut Tx,
     id: &UserId,
     password: NewPassword<'_>,
@@ -358,30 +288,14 @@ async fn email_is_taken(tx: &mut Tx, registration: &Registration, by: Option<&Us
     Ok(holder.is_some_and(|holder| Some(&holder.id) != by))
 }
 
-/// Which members differ, by name. Values stay out of the audit.
-fn differences(present: &User, wanted: &User) -> Vec<&'static str> {
-    let same = |left: &Map<String, serde_json::Value>, right: &Map<String, serde_json::Value>| left == right;
-    [
-        ("username", present.username == wanted.username),
-        ("email", present.email == wanted.email),
-        ("email_verified", present.email_verified == wanted.email_verified),
-        ("claims", same(&present.claims, &wanted.claims)),
-        ("roles", present.roles == wanted.roles),
-    ]
-    .into_iter()
-    .filter(|(_, same)| !same)
-    .map(|(name, _)| name)
-    .collect()
-}
-
-fn in_order(roles: &[String]) -> Vec<String> {
+pub(super) fn in_order(roles: &[String]) -> Vec<String> {
     let mut roles = roles.to_vec();
     roles.sort();
     roles.dedup();
     roles
 }
 
-async fn record(
+pub(super) async fn record(
     tx: &mut Tx,
     act: Act<'_>,
     action: &str,

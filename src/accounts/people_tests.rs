@@ -1,4 +1,5 @@
 use super::*;
+use crate::accounts::declared::{Applied, Declared, declare_one};
 use crate::accounts::sign_in::Outcome;
 use crate::accounts::testing::{ACT, House, NOW, PASSWORD, registration, secret};
 use crate::store::testing::all_at_once;
@@ -18,7 +19,7 @@ async fn applied(
         .store
         .write(async move |tx| {
             let password = hash.as_ref().map(|hash| NewPassword { hash, vault: &vault });
-            apply(tx, &registration, password, reset, ACT).await
+            declare_one(tx, Declared { registration: &registration, password }, reset, ACT).await
         })
         .await
         .unwrap()
@@ -146,7 +147,14 @@ async fn the_last_admin_stays() {
                 disable(tx, &id, ACT).await?.map(drop),
                 remove(tx, &id, ACT).await?,
                 revoke_role(tx, &id, "admin", ACT).await?.map(drop),
-                apply(tx, &registration("alice", &["editor"]), None, false, ACT).await?.map(drop),
+                declare_one(
+                    tx,
+                    Declared { registration: &registration("alice", &["editor"]), password: None },
+                    false,
+                    ACT,
+                )
+                .await?
+                .map(drop),
             ])
         })
         .await
@@ -188,7 +196,9 @@ async fn admins_who_remove_one_another_at_once_leave_one() {
                     _ => {
                         let Some(user) = users::find(tx, &id).await? else { return Ok(Err(PeopleError::NotFound)) };
                         let plain = registration(user.username.as_str(), &[]);
-                        Ok(apply(tx, &plain, None, false, ACT).await?.map(drop))
+                        Ok(declare_one(tx, Declared { registration: &plain, password: None }, false, ACT)
+                            .await?
+                            .map(drop))
                     }
                 };
                 house.store.write(work).await.unwrap()

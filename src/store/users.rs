@@ -160,6 +160,18 @@ pub async fn describe(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     .map(drop))
 }
 
+/// Lets go of a person's e-mail address, so that somebody else may have it.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn release_email(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE users SET email = NULL, email_key = NULL, email_verified = FALSE WHERE id = $1")
+        .bind(id.as_str())
+        .execute(db)
+        .await
+        .map(drop))
+}
+
 /// Touches a person so that something may be born under them, or ended. False: there is none of that id.
 ///
 /// # Errors

@@ -13,9 +13,10 @@ use super::clients::{house, proves_itself};
 use super::output::{Format, say};
 use super::undo::{Ending, write_or_undo};
 use super::{Context, Failure};
+use crate::accounts::declared::{self, Applied, Declared};
 use crate::accounts::password_rules;
 use crate::accounts::passwords::{Passwords, PhcHash};
-use crate::accounts::people::{self, Act, Applied, NewPassword, PeopleError};
+use crate::accounts::people::{self, Act, NewPassword, PeopleError};
 use crate::accounts::registration::Registration;
 use crate::app::password_policy;
 use crate::domain::grant::EndReason;
@@ -255,42 +256,49 @@ impl Work {
             Item::Client(id) => Change { kind: "client", id, change },
             Item::Resource(id) => Change { kind: "resource", id, change },
         }));
-        let mut refusals = Vec::new();
-        for person in &self.people {
-            if let Err(refusal) = self.person(tx, person, &mut done).await? {
-                refusals.push(Refusal::Person(person.username.key(), refusal));
-            }
+        if let Err(refusals) = self.people(tx, &mut done).await? {
+            return Ok(Err(refusals));
         }
-        if refusals.is_empty() && self.arguments.0 {
+        if self.arguments.0 {
             self.prune(tx, &mut done).await?;
         }
-        Ok(if refusals.is_empty() { Ok(done) } else { Err(refusals) })
+        Ok(Ok(done))
     }
 
-    async fn person(
-        &self,
-        tx: &mut Tx,
-        person: &Registration,
-        done: &mut Done,
-    ) -> Result<Result<(), PeopleError>, StoreError> {
-        let hash = self.hashes.get(&person.username.key());
-        let password = hash.zip(self.vault.as_deref()).map(|(hash, vault)| NewPassword { hash, vault });
+    async fn people(&self, tx: &mut Tx, done: &mut Done) -> Result<Result<(), Vec<Refusal>>, StoreError> {
+        let hash = |registration: &Registration| self.hashes.get(&registration.username.key());
+        let declared: Vec<Declared<'_>> = self
+            .people
+            .iter()
+            .map(|registration| {
+                let password = hash(registration).zip(self.vault.as_deref());
+                Declared { registration, password: password.map(|(hash, vault)| NewPassword { hash, vault }) }
+            })
+            .collect();
         let act = Act { actor: ACTOR, now: self.now };
-        let applied = match people::apply(tx, person, password, self.arguments.1, act).await? {
+        let applied = match declared::declare(tx, &declared, self.arguments.1, act).await? {
             Ok(applied) => applied,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refused) => {
+                let name = |position: usize| self.people.get(position).map(|person| person.username.key());
+                let refusals = refused.into_iter();
+                return Ok(Err(refusals
+                    .map(|one| Refusal::Person(name(one.position).unwrap_or_default(), one.error))
+                    .collect()));
+            }
         };
-        let name = person.username.as_str();
-        let change = match applied {
-            Applied::Unchanged(_) => return Ok(Ok(())),
-            Applied::Changed(_) => Deed::Changed,
-            Applied::Created(_) => Deed::Created,
-        };
-        if change == Deed::Created && hash.is_none() {
-            // Either the file has none, or the person was removed after we looked whom to hash for.
-            done.notes.push(format!("user {name} has no password; see `frontdesk users set-password {name}`"));
+        for (person, applied) in self.people.iter().zip(applied) {
+            let name = person.username.as_str();
+            let change = match applied {
+                Applied::Unchanged(_) => continue,
+                Applied::Changed(_) => Deed::Changed,
+                Applied::Created(_) => Deed::Created,
+            };
+            if change == Deed::Created && hash(person).is_none() {
+                // Either the file has none, or the person was removed after we looked whom to hash for.
+                done.notes.push(format!("user {name} has no password; see `frontdesk users set-password {name}`"));
+            }
+            done.changes.push(Change { kind: "user", id: name.to_owned(), change });
         }
-        done.changes.push(Change { kind: "user", id: name.to_owned(), change });
         Ok(Ok(()))
     }
 
