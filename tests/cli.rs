@@ -386,3 +386,37 @@ fn what_it_writes_is_for_its_owner_only() {
         assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
     }
 }
+
+#[test]
+fn a_dry_run_writes_nothing_at_all() {
+    let place = with_house();
+    let (data, words) = place.ok(&["apply", "house.toml", "--dry-run"]);
+    assert_eq!(data, "");
+    assert!(words.contains("user alice: would be created") && words.contains("nothing was written"), "{words}");
+    assert!(!place.path().join("data").exists());
+    place.ok(&["apply", "house.toml"]);
+    let (_, words) = place.ok(&["apply", "house.toml", "--dry-run"]);
+    assert!(words.contains("nothing changed"), "{words}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_a_wrong_setting() {
+    let place = Place::new();
+    place.write(
+        "config.toml",
+        "[server]\nissuer = \"https://id.example.com\"\nlisten = \"127.0.0.1:0\"\n\
+         tls = { certificate = \"cert.pem\", key = \"key.pem\" }\n",
+    );
+    let words = place.fails(2, &["serve"]);
+    assert!(words.contains("server.tls.key") && words.contains("key.pem"), "{words}");
+    place.write("key.pem", "no key");
+    let words = place.fails(2, &["serve"]);
+    assert!(words.contains("server.tls.key"), "{words}");
+}
+
+#[test]
+fn a_database_that_cannot_be_had_is_3() {
+    let place = Place::new();
+    place.write("data", "a file where the folder should be");
+    place.fails(3, &["serve"]);
+}

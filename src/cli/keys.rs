@@ -14,8 +14,8 @@ use crate::store::signing_keys;
 pub(super) enum Command {
     /// List all keys with their states and times
     List(Format),
-    /// Print the key set as the server publishes it
-    ExportJwks,
+    /// Print the key set as the server publishes it; it is JSON with and without --json
+    ExportJwks(Format),
 }
 
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
             let listed: Vec<Listed<'_>> = records.iter().map(Listed::from).collect();
             format.print(&listed, || as_table(&records))
         }
-        Command::ExportJwks => data(String::from_utf8_lossy(&jwks(records.iter()).bytes)),
+        Command::ExportJwks(_) => data(String::from_utf8_lossy(&jwks(records.iter()).bytes)),
     }
 }
 

@@ -70,7 +70,9 @@ struct Change {
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let file = file::read(&arguments.file)?;
-    let store = context.store().await?;
+    // Thrown away at the end, if it was made for a dry run.
+    let (store, _folder) =
+        if arguments.dry_run { context.store_to_look_at().await? } else { (context.store().await?, None) };
     let done = apply(context, &store, file, arguments).await;
     store.close().await;
     let report = done?;
@@ -92,8 +94,11 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 
 async fn apply(context: &Context, store: &Store, file: File, arguments: &Arguments) -> Result<Report, Failure> {
     let now = context.now();
-    let vault =
-        if needs_vault(store, &file, arguments).await? { Some(Arc::new(context.vault(store).await?)) } else { None };
+    let vault = match (needs_vault(store, &file, arguments).await?, arguments.dry_run) {
+        (false, _) => None,
+        (true, false) => Some(Arc::new(context.vault(store).await?)),
+        (true, true) => Some(Arc::new(context.vault_to_look_with(store).await?)),
+    };
     let hashes = hash(context, store, &file, arguments.reset_passwords).await?;
     let fresh: HashMap<String, Secret> =
         file.clients.iter().filter(|client| client.secret.is_none()).map(|c| (c.id.clone(), fresh_secret())).collect();
