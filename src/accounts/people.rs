@@ -141,16 +141,16 @@ pub async fn enable(tx: &mut Tx, id: &UserId, act: Act<'_>) -> Answer<bool> {
     Ok(Ok(enabled))
 }
 
-/// Deletes a person and all that hangs on them.
+/// Deletes a person and all that hangs on them. The status bits of their grants stay set until `invalid_until`.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn remove(tx: &mut Tx, id: &UserId, act: Act<'_>) -> Answer<()> {
+pub async fn remove(tx: &mut Tx, id: &UserId, invalid_until: Timestamp, act: Act<'_>) -> Answer<()> {
     if let Err(refusal) = may_leave(tx, id).await? {
         return Ok(Err(refusal));
     }
     revoke::end(tx, What::User(id), EndReason::UserDisabled, act.actor, act.now).await?;
-    users::remove(tx, id).await?;
+    users::remove(tx, id, invalid_until).await?;
     record(tx, act, "user.remove", id, json!({})).await?;
     Ok(Ok(()))
 }

@@ -145,7 +145,7 @@ async fn the_last_admin_stays() {
         .write(async move |tx| {
             Ok([
                 disable(tx, &id, ACT).await?.map(drop),
-                remove(tx, &id, ACT).await?,
+                remove(tx, &id, NOW, ACT).await?,
                 revoke_role(tx, &id, "admin", ACT).await?.map(drop),
                 declare_one(
                     tx,
@@ -169,8 +169,8 @@ async fn the_last_admin_stays() {
         .write(async move |tx| {
             assert_eq!(enable(tx, &second, ACT).await?, Ok(true));
             assert_eq!(revoke_role(tx, &first, "admin", ACT).await?, Ok(true));
-            assert_eq!(remove(tx, &first, ACT).await?, Ok(()));
-            assert_eq!(remove(tx, &first, ACT).await?, Err(PeopleError::NotFound));
+            assert_eq!(remove(tx, &first, NOW, ACT).await?, Ok(()));
+            assert_eq!(remove(tx, &first, NOW, ACT).await?, Err(PeopleError::NotFound));
             Ok(())
         })
         .await
@@ -191,7 +191,7 @@ async fn admins_who_remove_one_another_at_once_leave_one() {
             async move {
                 let work = async move |tx: &mut Tx| match number {
                     0 => Ok(disable(tx, &id, ACT).await?.map(drop)),
-                    1 => remove(tx, &id, ACT).await,
+                    1 => remove(tx, &id, NOW, ACT).await,
                     2 => Ok(revoke_role(tx, &id, ADMIN, ACT).await?.map(drop)),
                     _ => {
                         let Some(user) = users::find(tx, &id).await? else { return Ok(Err(PeopleError::NotFound)) };

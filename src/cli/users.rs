@@ -258,7 +258,8 @@ async fn remove(context: &Context, store: &Store, one: &One) -> Result<(), Failu
     let invalid_until = house(context)?.invalid_until(context.now());
     revoke::delete_grants(store, &Whole::User(user.id.clone()), invalid_until).await?;
     let (id, now) = (user.id.clone(), context.now());
-    let removed = store.write(async move |tx| people::remove(tx, &id, Act { actor: ACTOR, now }).await).await?;
+    let removed =
+        store.write(async move |tx| people::remove(tx, &id, invalid_until, Act { actor: ACTOR, now }).await).await?;
     refused(removed)?;
     say(format!("{} is removed, with all they had", user.username));
     if one.format.json { output::json(&json!({ "sub": user.sub.as_str(), "removed": true })) } else { Ok(()) }

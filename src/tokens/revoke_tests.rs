@@ -176,3 +176,17 @@ async fn no_unit_ends_more_than_a_batch_and_the_rest_follows() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_status_bits_of_a_removed_person_stay_set() {
+    let store = house().await;
+    store.write(async move |tx| users::remove(tx, &UserId::new("u1"), NOW).await).await.unwrap();
+    assert_eq!(store.texts("SELECT id FROM grants ORDER BY id").await, ["g4"]);
+    assert_eq!(store.texts("SELECT id FROM sessions ORDER BY id").await, ["s3"]);
+    assert_eq!(
+        store
+            .texts("SELECT CAST(status_index AS TEXT) FROM retired_indices WHERE invalid_until = 1800000000 ORDER BY status_index")
+            .await,
+        ["1", "2", "3"]
+    );
+}
