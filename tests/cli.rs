@@ -420,3 +420,29 @@ fn a_database_that_cannot_be_had_is_3() {
     place.write("data", "a file where the folder should be");
     place.fails(3, &["serve"]);
 }
+
+#[test]
+fn updates_of_one_client_at_once_all_count() {
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    for round in 0..4 {
+        let name = format!("--name=Notes {round}");
+        let members = [
+            name.as_str(),
+            if round % 2 == 0 { "--set=access_token_ttl=6m" } else { "--set=access_token_ttl=7m" },
+            if round % 2 == 0 { "--set=first_party=true" } else { "--set=first_party=false" },
+            if round % 2 == 0 { "--set=require_pkce=false" } else { "--set=require_pkce=true" },
+        ];
+        std::thread::scope(|scope| {
+            for member in members {
+                let place = &place;
+                scope.spawn(move || place.ok(&["clients", "update", "notes-backend", member]));
+            }
+        });
+        let client = place.json(&["clients", "show", "notes-backend"]);
+        let even = round % 2 == 0;
+        assert_eq!(client["client_name"], format!("Notes {round}"));
+        assert_eq!(client["access_token_ttl"], if even { 360 } else { 420 });
+        assert_eq!((&client["first_party"], &client["require_pkce"]), (&even.into(), &(!even).into()));
+    }
+}
