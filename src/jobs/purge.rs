@@ -90,6 +90,7 @@ pub async fn once(app: &App, now: Timestamp, stop: &CancellationToken) -> Result
             failed.get_or_insert(error);
         }
     }
+    while !stop.is_cancelled() && app.store.write(async |tx| purge::shrink(tx).await).await? {}
     if total > 0 {
         tracing::debug!(rows = total, "expired rows were removed");
     }

@@ -113,6 +113,27 @@ pub async fn batch(tx: &mut Tx, of: Expiring, now: Timestamp) -> Result<u64, Sto
         .map(|done| done.rows_affected()))
 }
 
+/// Free pages that are left in SQLite's file for what comes next.
+const FREE_KEPT: i64 = 1_000;
+
+/// Gives some of the space that purged rows left in SQLite's file back to the system. False: there is no more to give. PostgreSQL
+/// sees to that by itself.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn shrink(tx: &mut Tx) -> Result<bool, StoreError> {
+    if tx.is_postgres() {
+        return Ok(false);
+    }
+    let (free,): (i64,) = on!(tx, |db| sqlx::query_as("PRAGMA freelist_count").fetch_one(db).await)?;
+    if free <= FREE_KEPT {
+        return Ok(false);
+    }
+    // A page at a step; a quarter of a mebibyte holds nobody up.
+    on!(tx, |db| sqlx::query("PRAGMA incremental_vacuum(64)").execute(db).await.map(drop))?;
+    Ok(true)
+}
+
 /// Whether a batch was full, so that more may be there.
 #[must_use]
 pub fn was_full(removed: u64) -> bool {
@@ -146,5 +167,29 @@ mod tests {
                 assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE FOR ORDER BY"), "{text}\n{step}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn space_of_purged_rows_goes_back_in_small_steps() {
+        let store = TestStore::open().await;
+        let shrunk = async || store.write(async |tx| shrink(tx).await).await.unwrap();
+        assert!(!shrunk().await, "an empty database has nothing to give");
+        if !store.url().starts_with("sqlite") {
+            return;
+        }
+        let pages = async || store.number("PRAGMA page_count").await;
+        for letter in ["a", "b", "c"] {
+            let fill = format!(
+                "INSERT INTO installation (name, value) VALUES ('{letter}', REPLACE(HEX(ZEROBLOB(1000000)), '00', '{letter}{letter}'))"
+            );
+            store.run(Box::leak(fill.into_boxed_str())).await;
+        }
+        store.run("DELETE FROM installation").await;
+        let before = pages().await;
+        assert!(before > FREE_KEPT + 64);
+        assert!(shrunk().await);
+        assert_eq!(pages().await, before - 64);
+        while shrunk().await {}
+        assert!(store.number("PRAGMA freelist_count").await <= FREE_KEPT);
     }
 }
