@@ -27,6 +27,7 @@ CREATE TABLE setup_links (
     expires_at BIGINT NOT NULL,
     consumed_at BIGINT
 );
+CREATE INDEX setup_links_expires ON setup_links (expires_at);
 
 -- Who did what. Inserted in the transaction of the act, numbered and MACed soon after.
 CREATE TABLE audit (

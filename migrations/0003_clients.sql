@@ -51,3 +51,4 @@ CREATE TABLE retired_indices (
     invalid_until BIGINT,
     PRIMARY KEY (status_list, status_index)
 );
+CREATE INDEX retired_indices_until ON retired_indices (invalid_until);

@@ -53,8 +53,9 @@ CREATE TABLE grants (
     UNIQUE (status_list, status_index)
 );
 CREATE INDEX grants_session ON grants (session_id);
-CREATE INDEX grants_user ON grants (user_id);
-CREATE INDEX grants_client ON grants (client_id);
+-- With the id, so that many grants of one owner can be walked in batches.
+CREATE INDEX grants_user ON grants (user_id, id);
+CREATE INDEX grants_client ON grants (client_id, id);
 CREATE INDEX grants_expires ON grants (expires_at);
 CREATE INDEX grants_ended ON grants (ended_at);
 
@@ -104,3 +105,4 @@ CREATE TABLE refresh_families (
 -- One living cookie family for each session and client.
 CREATE UNIQUE INDEX refresh_families_cookie ON refresh_families (session_id, client_id)
     WHERE delivery = 'cookie' AND ended_at IS NULL;
+CREATE INDEX refresh_families_session ON refresh_families (session_id);

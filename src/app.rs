@@ -22,9 +22,12 @@ use crate::tokens::grant_mac::GrantKeys;
 use crate::tokens::issuer::TokenIssuer;
 use crate::tokens::status_index::StatusIndices;
 
-/// How far the clocks of this machine and of the database may be apart before it is warned of, and before nothing is served.
-const CLOCK_WARNED: i64 = 2;
-const CLOCK_REFUSED: i64 = 5;
+/// How far the clocks of this machine and of the database may be apart, in milliseconds, before it is warned of, and before
+/// nothing is served.
+const CLOCK_WARNED: i64 = 2_000;
+const CLOCK_REFUSED: i64 = 5_000;
+/// Stands for a difference that was never measured.
+const NOT_MEASURED: i64 = i64::MIN;
 
 /// Where the set-up link goes when it may not go to the log.
 const SETUP_LINK: &str = "setup-link.txt";
@@ -45,7 +48,7 @@ pub struct App {
     /// What CSRF values of forms are made with.
     pub csrf_key: MacKey,
     process: String,
-    /// Seconds by which the database's clock was ahead at the last poll.
+    /// Milliseconds by which the database's clock was ahead when it was last measured, or [`NOT_MEASURED`].
     clock_difference: AtomicI64,
 }
 
@@ -84,6 +87,8 @@ impl App {
     /// # Errors
     /// [`StartError`] tells what to do.
     pub async fn start(config: Arc<Config>, store: Store, vault: Arc<Vault>, clock: Clock) -> Result<Self, StartError> {
+        // Before anything is decided by the clock.
+        let difference = changes::follow_clock(&mut store.read().await?, &clock).await?;
         let now = clock.now();
         let (keys, roots) =
             bootstrap::start(&store, &vault, &key_policy(&config), now).await.map_err(StartError::Keys)?;
@@ -110,7 +115,7 @@ impl App {
             provider,
             accounts,
             process: encoding::b64u(random::bytes::<12>()),
-            clock_difference: AtomicI64::new(0),
+            clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
         })
     }
 
@@ -149,11 +154,14 @@ impl App {
     /// If the database refuses.
     pub async fn follow_changes(&self) -> Result<(), StoreError> {
         let mut db = self.store.read().await?;
-        if let Some(database) = changes::database_clock(&mut db).await? {
-            let difference = self.clock.follow(database);
+        if let Some(difference) = changes::follow_clock(&mut db, &self.clock).await? {
             self.clock_difference.store(difference, Ordering::Relaxed);
             if difference.abs() > CLOCK_WARNED {
-                tracing::warn!(alarm = "clock", difference, "this machine's clock differs from the database's");
+                tracing::warn!(
+                    alarm = "clock",
+                    milliseconds = difference,
+                    "this machine's clock differs from the database's"
+                );
             }
         }
         let counters = changes::read(&mut db).await?;
@@ -170,6 +178,16 @@ impl App {
         Ok(())
     }
 
+    /// Whether the database has a clock of its own, and it agrees with this machine's: then the time is right.
+    #[must_use]
+    pub fn clocks_agree(&self) -> bool {
+        self.measured_difference().is_some_and(|difference| difference.abs() <= CLOCK_WARNED)
+    }
+
+    fn measured_difference(&self) -> Option<i64> {
+        Some(self.clock_difference.load(Ordering::Relaxed)).filter(|difference| *difference != NOT_MEASURED)
+    }
+
     /// Why this process should be sent no requests now; empty if it should.
     #[must_use]
     pub fn unready(&self) -> Vec<&'static str> {
@@ -178,7 +196,7 @@ impl App {
         if self.provider.must_be_fresh(now).is_err() {
             reasons.push("the database has not been reached for too long");
         }
-        if self.clock_difference.load(Ordering::Relaxed).abs() > CLOCK_REFUSED {
+        if self.measured_difference().is_some_and(|difference| difference.abs() > CLOCK_REFUSED) {
             reasons.push("the clock differs from the database's by more than five seconds");
         }
         let ring = self.provider.keys.ring();

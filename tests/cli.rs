@@ -386,3 +386,63 @@ fn what_it_writes_is_for_its_owner_only() {
         assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
     }
 }
+
+#[test]
+fn a_dry_run_writes_nothing_at_all() {
+    let place = with_house();
+    let (data, words) = place.ok(&["apply", "house.toml", "--dry-run"]);
+    assert_eq!(data, "");
+    assert!(words.contains("user alice: would be created") && words.contains("nothing was written"), "{words}");
+    assert!(!place.path().join("data").exists());
+    place.ok(&["apply", "house.toml"]);
+    let (_, words) = place.ok(&["apply", "house.toml", "--dry-run"]);
+    assert!(words.contains("nothing changed"), "{words}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_a_wrong_setting() {
+    let place = Place::new();
+    place.write(
+        "config.toml",
+        "[server]\nissuer = \"https://id.example.com\"\nlisten = \"127.0.0.1:0\"\n\
+         tls = { certificate = \"cert.pem\", key = \"key.pem\" }\n",
+    );
+    let words = place.fails(2, &["serve"]);
+    assert!(words.contains("server.tls.key") && words.contains("key.pem"), "{words}");
+    place.write("key.pem", "no key");
+    let words = place.fails(2, &["serve"]);
+    assert!(words.contains("server.tls.key"), "{words}");
+}
+
+#[test]
+fn a_database_that_cannot_be_had_is_3() {
+    let place = Place::new();
+    place.write("data", "a file where the folder should be");
+    place.fails(3, &["serve"]);
+}
+
+#[test]
+fn updates_of_one_client_at_once_all_count() {
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    for round in 0..4 {
+        let name = format!("--name=Notes {round}");
+        let members = [
+            name.as_str(),
+            if round % 2 == 0 { "--set=access_token_ttl=6m" } else { "--set=access_token_ttl=7m" },
+            if round % 2 == 0 { "--set=first_party=true" } else { "--set=first_party=false" },
+            if round % 2 == 0 { "--set=require_pkce=false" } else { "--set=require_pkce=true" },
+        ];
+        std::thread::scope(|scope| {
+            for member in members {
+                let place = &place;
+                scope.spawn(move || place.ok(&["clients", "update", "notes-backend", member]));
+            }
+        });
+        let client = place.json(&["clients", "show", "notes-backend"]);
+        let even = round % 2 == 0;
+        assert_eq!(client["client_name"], format!("Notes {round}"));
+        assert_eq!(client["access_token_ttl"], if even { 360 } else { 420 });
+        assert_eq!((&client["first_party"], &client["require_pkce"]), (&even.into(), &(!even).into()));
+    }
+}

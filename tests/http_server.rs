@@ -99,7 +99,13 @@ impl Files {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(self.certificate(), made.cert.pem()).unwrap();
         fs::write(self.key(), made.signing_key.serialize_pem()).unwrap();
+        self.set_mode_of_key(0o600);
         trusting(&made.cert.pem())
+    }
+
+    fn set_mode_of_key(&self, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(self.key(), fs::Permissions::from_mode(mode)).unwrap();
     }
 
     fn config(&self) -> Config {
@@ -191,6 +197,30 @@ async fn a_certificate_that_does_not_fit_its_key_stops_the_start() {
     fs::write(files.certificate(), certificate).unwrap();
     let error = Server::bind(&files.config()).unwrap_err().to_string();
     assert!(error.contains("certificate.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_read_stops_the_start_and_is_not_taken_later() {
+    keep_log();
+    let files = Files::new();
+    let first = files.renew();
+    for mode in [0o640, 0o604, 0o644] {
+        files.set_mode_of_key(mode);
+        let error = Server::bind(&files.config()).unwrap_err().to_string();
+        assert!(error.contains("key.pem") && error.contains("chmod 600"), "{error}");
+    }
+    files.set_mode_of_key(0o600);
+    let running = start(&files.config());
+    let url = format!("https://localhost:{}/", running.address().port());
+    let second = files.renew();
+    files.set_mode_of_key(0o644);
+    until(async || logged("can be read by others")).await;
+    // Either the new pair was seen in the moment before, or the former one stays; it goes on in any case.
+    let is_up = async || first.get(&url).send().await.is_ok() || second.get(&url).send().await.is_ok();
+    assert!(is_up().await);
+    files.set_mode_of_key(0o600);
+    until(async || second.get(&url).send().await.is_ok()).await;
+    running.end().await;
 }
 
 #[tokio::test]

@@ -13,9 +13,11 @@
 //! | `sessions.rs`        | which session it is; keeping it awake, ending it                |
 //! | `registration.rs`    | what is said of a person, and whether it can be                 |
 //! | `people.rs`          | registering, disabling, removing people; their roles            |
+//! | `declared.rs`        | people as a file declares them, all together                    |
 
 pub mod browsers;
 pub mod change_password;
+pub mod declared;
 pub mod first_admin;
 pub mod password_rules;
 pub mod passwords;

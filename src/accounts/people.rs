@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::passwords::PhcHash;
 use super::registration::{BadRegistration, Registration, check_role};
@@ -68,27 +68,6 @@ impl From<BadRegistration> for PeopleError {
 /// An answer of a function here: the database's failure outside, our refusal inside.
 pub type Answer<T> = Result<Result<T, PeopleError>, StoreError>;
 
-/// What a declaration came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
-    /// The person is new.
-    Created(UserId),
-    /// Something is other than it was.
-    Changed(UserId),
-    /// All was so.
-    Unchanged(UserId),
-}
-
-impl Applied {
-    /// Whom it is about.
-    #[must_use]
-    pub fn id(&self) -> &UserId {
-        match self {
-            Self::Created(id) | Self::Changed(id) | Self::Unchanged(id) => id,
-        }
-    }
-}
-
 /// A password to be set.
 #[derive(Debug, Clone, Copy)]
 pub struct NewPassword<'a> {
@@ -118,55 +97,6 @@ pub async fn register(
         return Ok(Err(PeopleError::EmailTaken));
     }
     create(tx, registration, password, act).await.map(Ok)
-}
-
-/// Makes a person be as the registration says; creates the person if the user name is new. The password is set at creation,
-/// and later only with `reset_password`, which ends all sessions. A disabled person stays disabled.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn apply(
-    tx: &mut Tx,
-    registration: &Registration,
-    password: Option<NewPassword<'_>>,
-    reset_password: bool,
-    act: Act<'_>,
-) -> Answer<Applied> {
-    let Some(found) = users::by_username_key(tx, &registration.username.key()).await? else {
-        return Ok(register(tx, registration, password, act).await?.map(Applied::Created));
-    };
-    if let Err(bad) = registration.check() {
-        return Ok(Err(bad.into()));
-    }
-    let others = users::other_admins(tx, &found.id).await?;
-    users::touch(tx, &found.id).await?;
-    let Some(present) = users::find(tx, &found.id).await? else { return Ok(Err(PeopleError::NotFound)) };
-    let wanted = User {
-        username: registration.username.clone(),
-        email: registration.email.clone(),
-        email_verified: registration.email_verified,
-        claims: registration.claims.clone(),
-        roles: in_order(&registration.roles),
-        updated_at: act.now,
-        ..present.clone()
-    };
-    let differences = differences(&present, &wanted);
-    if is_admin_at_work(&present) && !wanted.is_admin() && others.is_empty() {
-        return Ok(Err(PeopleError::LastAdmin));
-    }
-    if email_is_taken(tx, registration, Some(&present.id)).await? {
-        return Ok(Err(PeopleError::EmailTaken));
-    }
-    if !differences.is_empty() {
-        users::describe(tx, &wanted).await?;
-        record(tx, act, "user.update", &present.id, json!({ "changed": differences })).await?;
-    }
-    if let Some(password) = password.filter(|_| reset_password) {
-        store_password(tx, &present.id, password, act).await?;
-    } else if differences.is_empty() {
-        return Ok(Ok(Applied::Unchanged(present.id)));
-    }
-    Ok(Ok(Applied::Changed(present.id)))
 }
 
 /// Sets a person's password in an admin's name: all sessions and grants end.
@@ -211,16 +141,16 @@ pub async fn enable(tx: &mut Tx, id: &UserId, act: Act<'_>) -> Answer<bool> {
     Ok(Ok(enabled))
 }
 
-/// Deletes a person and all that hangs on them.
+/// Deletes a person and all that hangs on them. The status bits of their grants stay set until `invalid_until`.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn remove(tx: &mut Tx, id: &UserId, act: Act<'_>) -> Answer<()> {
+pub async fn remove(tx: &mut Tx, id: &UserId, invalid_until: Timestamp, act: Act<'_>) -> Answer<()> {
     if let Err(refusal) = may_leave(tx, id).await? {
         return Ok(Err(refusal));
     }
     revoke::end(tx, What::User(id), EndReason::UserDisabled, act.actor, act.now).await?;
-    users::remove(tx, id).await?;
+    users::remove(tx, id, invalid_until).await?;
     record(tx, act, "user.remove", id, json!({})).await?;
     Ok(Ok(()))
 }
@@ -289,19 +219,30 @@ pub async fn has_admin(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(!users::other_admins(tx, &UserId::new("")).await?.is_empty())
 }
 
-/// Whether an admin would be left without this person. Units that ask wait for each other.
+/// Whether an admin would be left without this person. Units that ask of admins wait for each other; whoever is none is not
+/// worth a wait.
 async fn may_leave(tx: &mut Tx, id: &UserId) -> Answer<()> {
-    let others = users::other_admins(tx, id).await?;
+    let seen = users::find(tx, id).await?;
+    let others = match &seen {
+        Some(user) if user.is_admin() => Some(users::other_admins(tx, id).await?),
+        _ => None,
+    };
     users::touch(tx, id).await?;
     let Some(user) = users::find(tx, id).await? else { return Ok(Err(PeopleError::NotFound)) };
-    Ok(if is_admin_at_work(&user) && others.is_empty() { Err(PeopleError::LastAdmin) } else { Ok(()) })
+    match others {
+        _ if !is_admin_at_work(&user) => Ok(Ok(())),
+        // Became one since we looked, and those who ask of admins lock in the other order.
+        None => Err(StoreError::Busy),
+        Some(others) if others.is_empty() => Ok(Err(PeopleError::LastAdmin)),
+        Some(_) => Ok(Ok(())),
+    }
 }
 
-fn is_admin_at_work(user: &User) -> bool {
+pub(super) fn is_admin_at_work(user: &User) -> bool {
     user.is_admin() && user.is_active()
 }
 
-async fn create(
+pub(super) async fn create(
     tx: &mut Tx,
     registration: &Registration,
     password: Option<NewPassword<'_>>,
@@ -328,7 +269,7 @@ async fn create(
     Ok(user.id)
 }
 
-async fn store_password(
+pub(super) async fn store_password(
     tx: &mut Tx,
     id: &UserId,
     password: NewPassword<'_>,
@@ -347,30 +288,14 @@ async fn email_is_taken(tx: &mut Tx, registration: &Registration, by: Option<&Us
     Ok(holder.is_some_and(|holder| Some(&holder.id) != by))
 }
 
-/// Which members differ, by name. Values stay out of the audit.
-fn differences(present: &User, wanted: &User) -> Vec<&'static str> {
-    let same = |left: &Map<String, serde_json::Value>, right: &Map<String, serde_json::Value>| left == right;
-    [
-        ("username", present.username == wanted.username),
-        ("email", present.email == wanted.email),
-        ("email_verified", present.email_verified == wanted.email_verified),
-        ("claims", same(&present.claims, &wanted.claims)),
-        ("roles", present.roles == wanted.roles),
-    ]
-    .into_iter()
-    .filter(|(_, same)| !same)
-    .map(|(name, _)| name)
-    .collect()
-}
-
-fn in_order(roles: &[String]) -> Vec<String> {
+pub(super) fn in_order(roles: &[String]) -> Vec<String> {
     let mut roles = roles.to_vec();
     roles.sort();
     roles.dedup();
     roles
 }
 
-async fn record(
+pub(super) async fn record(
     tx: &mut Tx,
     act: Act<'_>,
     action: &str,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::accounts::declared::{Applied, Declared, declare_one};
 use crate::accounts::sign_in::Outcome;
 use crate::accounts::testing::{ACT, House, NOW, PASSWORD, registration, secret};
 use crate::store::testing::all_at_once;
@@ -18,7 +19,7 @@ async fn applied(
         .store
         .write(async move |tx| {
             let password = hash.as_ref().map(|hash| NewPassword { hash, vault: &vault });
-            apply(tx, &registration, password, reset, ACT).await
+            declare_one(tx, Declared { registration: &registration, password }, reset, ACT).await
         })
         .await
         .unwrap()
@@ -144,9 +145,16 @@ async fn the_last_admin_stays() {
         .write(async move |tx| {
             Ok([
                 disable(tx, &id, ACT).await?.map(drop),
-                remove(tx, &id, ACT).await?,
+                remove(tx, &id, NOW, ACT).await?,
                 revoke_role(tx, &id, "admin", ACT).await?.map(drop),
-                apply(tx, &registration("alice", &["editor"]), None, false, ACT).await?.map(drop),
+                declare_one(
+                    tx,
+                    Declared { registration: &registration("alice", &["editor"]), password: None },
+                    false,
+                    ACT,
+                )
+                .await?
+                .map(drop),
             ])
         })
         .await
@@ -161,8 +169,8 @@ async fn the_last_admin_stays() {
         .write(async move |tx| {
             assert_eq!(enable(tx, &second, ACT).await?, Ok(true));
             assert_eq!(revoke_role(tx, &first, "admin", ACT).await?, Ok(true));
-            assert_eq!(remove(tx, &first, ACT).await?, Ok(()));
-            assert_eq!(remove(tx, &first, ACT).await?, Err(PeopleError::NotFound));
+            assert_eq!(remove(tx, &first, NOW, ACT).await?, Ok(()));
+            assert_eq!(remove(tx, &first, NOW, ACT).await?, Err(PeopleError::NotFound));
             Ok(())
         })
         .await
@@ -183,12 +191,14 @@ async fn admins_who_remove_one_another_at_once_leave_one() {
             async move {
                 let work = async move |tx: &mut Tx| match number {
                     0 => Ok(disable(tx, &id, ACT).await?.map(drop)),
-                    1 => remove(tx, &id, ACT).await,
+                    1 => remove(tx, &id, NOW, ACT).await,
                     2 => Ok(revoke_role(tx, &id, ADMIN, ACT).await?.map(drop)),
                     _ => {
                         let Some(user) = users::find(tx, &id).await? else { return Ok(Err(PeopleError::NotFound)) };
                         let plain = registration(user.username.as_str(), &[]);
-                        Ok(apply(tx, &plain, None, false, ACT).await?.map(drop))
+                        Ok(declare_one(tx, Declared { registration: &plain, password: None }, false, ACT)
+                            .await?
+                            .map(drop))
                     }
                 };
                 house.store.write(work).await.unwrap()

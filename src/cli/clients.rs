@@ -9,14 +9,17 @@ use super::output::{self, Format, say, table};
 use super::undo::{Ending, write_or_undo};
 use super::{Context, Failure, secrets};
 use crate::domain::client::{ApplicationType, AuthMethod, Client};
+use crate::domain::grant::EndReason;
 use crate::domain::id::ClientId;
 use crate::domain::secret::Secret;
 use crate::keys::vault::Purpose;
 use crate::oauth::registration::{
-    ClientMetadata, Declaration, DeclaredClient, DeclaredSecret, House, Refused, Registrar, check_client_id,
+    ClientMetadata, Declaration, DeclaredClient, DeclaredSecret, Deed, House, Refused, Registrar, check_client_id,
     check_secret, fresh_secret, secret_mac,
 };
+use crate::store::changes::{self, Kind};
 use crate::store::{Store, clients};
+use crate::tokens::revoke::{self, Whole};
 
 const ACTOR: &str = "cli";
 
@@ -187,73 +190,80 @@ async fn add(context: &Context, store: &Store, arguments: Add) -> Result<(), Fai
     if clients::find(&mut store.read().await?, &id).await?.is_some() {
         return Err(Failure::failed(format!("there is a client {id} already; see `frontdesk clients update`")));
     }
-    let proves_itself = proves_itself(&metadata);
-    declare((context, store), id, metadata, Some(&arguments.secret), proves_itself, arguments.format).await
+    let (secret, chosen) = arguments.secret.read()?;
+    let secret = (chosen || proves_itself(&metadata)).then_some((secret, chosen));
+    let wanted = move |present: Option<&Client>| match present {
+        // Someone else may have been faster than our look.
+        Some(present) => Err(Failure::failed(format!("there is a client {} already", present.id))),
+        None => Ok(metadata.clone()),
+    };
+    declare((context, store), id, secret, wanted, arguments.format).await
 }
 
 async fn update(context: &Context, store: &Store, arguments: Update) -> Result<(), Failure> {
-    let client = find(store, &arguments.client_id).await?;
-    let mut members = toml::Table::try_from(ClientMetadata::from(&client.settings))
-        .map_err(|error| Failure::failed(format!("the client cannot be read: {error}")))?;
-    for member in &arguments.unset {
-        members.remove(member);
-    }
-    members.extend(arguments.members.table()?);
-    let metadata = metadata_of(members)?;
-    let lacks_secret = proves_itself(&metadata) && client.secret_macs.is_empty();
-    declare((context, store), client.id, metadata, None, lacks_secret, arguments.format).await
+    let id = find(store, &arguments.client_id).await?.id;
+    let given = arguments.members.table()?;
+    let (format, unset) = (arguments.format, arguments.unset);
+    let wanted = move |present: Option<&Client>| {
+        let present = present.ok_or_else(|| Failure::failed("the client was removed meanwhile"))?;
+        let mut members = toml::Table::try_from(ClientMetadata::from(&present.settings))
+            .map_err(|error| Failure::failed(format!("the client cannot be read: {error}")))?;
+        for member in &unset {
+            members.remove(member);
+        }
+        members.extend(given.clone());
+        metadata_of(members)
+    };
+    let client = find(store, id.as_str()).await?;
+    let lacks_secret = proves_itself(&wanted(Some(&client))?) && client.secret_macs.is_empty();
+    declare((context, store), id, lacks_secret.then(|| (fresh_secret(), false)), wanted, format).await
 }
 
-/// Writes one client and says what became of it. `source`: where a chosen secret comes from, for a client that is new.
+/// Writes one client and says what became of it. `secret`: a secret it may need, and whether someone chose it. `wanted` says what
+/// it shall be, from what it is in the unit of work that writes it.
 async fn declare(
     (context, store): (&Context, &Store),
     id: ClientId,
-    metadata: ClientMetadata,
-    source: Option<&SecretSource>,
-    may_lack_secret: bool,
+    secret: Option<(Secret, bool)>,
+    wanted: impl Fn(Option<&Client>) -> Result<ClientMetadata, Failure> + Send + 'static,
     format: Format,
 ) -> Result<(), Failure> {
-    let is_new = source.is_some();
-    let (secret, chosen) = match source {
-        Some(source) => source.read()?,
-        None => (fresh_secret(), false),
-    };
-    let declared = if chosen || may_lack_secret {
-        let key = context.vault(store).await?.mac_key(Purpose::ClientSecret);
-        Some(DeclaredSecret { mac: secret_mac(&key, &secret), chosen })
-    } else {
-        None
-    };
-    let declaration = Declaration {
-        clients: vec![DeclaredClient { id: id.clone(), metadata, secret: declared }],
-        ..Declaration::default()
+    let declared = match &secret {
+        Some((secret, chosen)) => {
+            let key = context.vault(store).await?.mac_key(Purpose::ClientSecret);
+            Some(DeclaredSecret { mac: secret_mac(&key, secret), chosen: *chosen })
+        }
+        None => None,
     };
     let (house, now, name) = (house(context)?, context.now(), id.clone());
     let outcome = write_or_undo(store, async move |tx| {
+        // Whoever changes clients waits here, so that what is read now is what is changed.
+        changes::bump(tx, Kind::Clients).await?;
+        let metadata = match wanted(clients::find(tx, &name).await?.as_ref()) {
+            Ok(metadata) => metadata,
+            Err(failure) => return Ok(Ending::Undo(Err(failure))),
+        };
+        let clients = vec![DeclaredClient { id: name, metadata, secret: declared }];
+        let declaration = Declaration { clients, ..Declaration::default() };
         let registrar = Registrar { house: &house, actor: ACTOR, now };
-        // Someone else may have been faster than our look.
-        if is_new && clients::find(tx, &name).await?.is_some() {
-            return Ok(Ending::Undo(None));
-        }
         Ok(match registrar.declare(tx, &declaration).await? {
-            Ok(outcome) => Ending::Keep(Some(Ok(outcome))),
-            Err(refused) => Ending::Undo(Some(Err(refused))),
+            Ok(outcome) if outcome.deeds.is_empty() => Ending::Undo(Ok(outcome)),
+            Ok(outcome) => Ending::Keep(Ok(outcome)),
+            Err(refused) => Ending::Undo(Err(refusal(&refused))),
         })
     })
-    .await?
-    .ok_or_else(|| Failure::failed(format!("there is a client {id} already")))?
-    .map_err(|refused| refusal(&refused))?;
+    .await??;
     say(match outcome.deeds.first() {
-        Some(_) if is_new => format!("client {id} is registered"),
+        Some((_, Deed::Created)) => format!("client {id} is registered"),
         Some(_) => format!("client {id} was changed"),
         None => format!("client {id} was so already"),
     });
-    let shown = (!chosen && !outcome.secrets_set.is_empty()).then_some(&secret);
+    let shown = secret.filter(|(_, chosen)| !chosen && !outcome.secrets_set.is_empty()).map(|(secret, _)| secret);
     if format.json {
         let client = find(store, id.as_str()).await?;
-        return output::json(&with_secret(described(&client), shown));
+        return output::json(&with_secret(described(&client), shown.as_ref()));
     }
-    shown.map_or(Ok(()), print_secret)
+    shown.as_ref().map_or(Ok(()), print_secret)
 }
 
 async fn rotate_secret(context: &Context, store: &Store, arguments: &RotateSecret) -> Result<(), Failure> {
@@ -293,12 +303,20 @@ async fn rotate_secret(context: &Context, store: &Store, arguments: &RotateSecre
 
 async fn disable(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
     let client = find(store, &one.client_id).await?;
-    let (house, now, id) = (house(context)?, context.now(), client.id.clone());
+    let done = end_all_of(context, store, &client.id).await?;
+    say(if done { "out of service, and all it was granted has ended" } else { "it was out of service already" });
+    state(store, one).await
+}
+
+/// Takes a client out of service, which makes all its grants worthless at once, and then ends them, however many there are.
+/// False: it was out of service.
+async fn end_all_of(context: &Context, store: &Store, client: &ClientId) -> Result<bool, Failure> {
+    let (house, now, id) = (house(context)?, context.now(), client.clone());
     let done = store
         .write(async move |tx| Registrar { house: &house, actor: ACTOR, now }.disable_client(tx, &id).await)
         .await?;
-    say(if done { "out of service, and all it was granted has ended" } else { "it was out of service already" });
-    state(store, one).await
+    revoke::end_rest(store, &Whole::Client(client.clone()), EndReason::ClientDisabled, ACTOR, now).await?;
+    Ok(done)
 }
 
 async fn enable(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
@@ -314,7 +332,9 @@ async fn enable(context: &Context, store: &Store, one: &One) -> Result<(), Failu
 
 async fn remove(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
     let client = find(store, &one.client_id).await?;
+    end_all_of(context, store, &client.id).await?;
     let (house, now, id) = (house(context)?, context.now(), client.id.clone());
+    revoke::delete_grants(store, &Whole::Client(id.clone()), house.invalid_until(now)).await?;
     let removed = store
         .write(async move |tx| Registrar { house: &house, actor: ACTOR, now }.remove_client(tx, &id).await)
         .await?;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Failure, output};
-use crate::config::{Config, process_variables};
+use crate::config::{Config, DatabaseUrl, process_variables};
+use crate::crypto::random;
 use crate::domain::time::{Clock, Timestamp};
 use crate::keys;
 use crate::keys::vault::Vault;
-use crate::store::{OpenOptions, Store};
+use crate::store::{OpenOptions, Store, changes};
 
 /// What a command works with.
 #[derive(Debug)]
@@ -62,13 +63,41 @@ impl Context {
     /// # Errors
     /// If it cannot be reached or does not fit this version: exit code 3.
     pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(self.serving_store().await?.by_hand())
+    }
+
+    /// The database for a command that only says what it would do: where there is none yet, an empty one that is thrown away
+    /// with the folder. One that lacks migrations is not brought up to date.
+    ///
+    /// # Errors
+    /// If it cannot be reached or does not fit this version: exit code 3.
+    pub async fn store_to_look_at(&self) -> Result<(Store, Option<tempfile::TempDir>), Failure> {
+        let config = self.config()?;
+        let (url, migrate, folder) = match &config.database.url {
+            DatabaseUrl::Sqlite(file) if !file.exists() => {
+                let folder = tempfile::tempdir().map_err(Failure::failed)?;
+                (DatabaseUrl::Sqlite(folder.path().join("empty.db")).connect_url(), true, Some(folder))
+            }
+            url => (url.connect_url(), false, None),
+        };
+        let max_connections = config.database.max_connections;
+        Ok((Store::open(&OpenOptions { url, max_connections, migrate }).await?.by_hand(), folder))
+    }
+
+    /// The database for serving, where no unit of work may keep the others waiting.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub async fn serving_store(&self) -> Result<Store, Failure> {
         let config = self.config()?;
         let options = OpenOptions {
             url: config.database.url.connect_url(),
             max_connections: config.database.max_connections,
             migrate: config.database.url.is_sqlite() || config.database.migrate_on_start,
         };
-        Ok(Store::open(&options).await?)
+        let store = Store::open(&options).await?;
+        changes::follow_clock(&mut store.read().await?, &self.clock).await?;
+        Ok(store)
     }
 
     /// The master key, for commands that seal or MAC. It is made only for a database that has never had one; later the
@@ -77,9 +106,25 @@ impl Context {
     /// # Errors
     /// If it cannot be read (exit code 2) or is not the database's (1).
     pub async fn vault(&self, store: &Store) -> Result<Vault, Failure> {
+        let create = keys::is_new_installation(store).await?;
+        self.load_vault(store, create).await
+    }
+
+    /// The same for a command that only says what it would do: where the database has never had a master key, one that is
+    /// forgotten again.
+    ///
+    /// # Errors
+    /// As [`Self::vault`].
+    pub async fn vault_to_look_with(&self, store: &Store) -> Result<Vault, Failure> {
+        if keys::is_new_installation(store).await? {
+            return Ok(Vault::over(random::bytes()));
+        }
+        self.load_vault(store, false).await
+    }
+
+    async fn load_vault(&self, store: &Store, create: bool) -> Result<Vault, Failure> {
         let config = self.config()?;
         let secrets = &config.secrets;
-        let create = keys::is_new_installation(store).await?;
         let vault = Vault::load(&secrets.master_key_file, &secrets.previous_master_key_files, create)?;
         keys::check_master_key(store, &vault).await?;
         Ok(vault)

@@ -1,10 +1,14 @@
 //! Why a command did not do what it was asked, and the exit code that says so.
 
+use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::app::StartError;
 use crate::config::ConfigError;
+use crate::http::server::ServerError;
 use crate::keys::MasterKeyMismatch;
+use crate::keys::bootstrap::KeysError;
 use crate::keys::vault::{MasterKeyError, VaultError};
 use crate::store::StoreError;
 
@@ -50,7 +54,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {}
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
@@ -79,6 +83,42 @@ impl From<VaultError> for Failure {
     }
 }
 
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) | StartError::Keys(KeysError::Store(error)) => error.into(),
+            StartError::Keys(KeysError::MasterKey(error)) => error.into(),
+            other => Self::failed(other),
+        }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Certificate(_) => Self::wrong(error),
+            other => Self::failed(other),
+        }
+    }
+}
+
+/// For those that collect errors of all kinds: each keeps the exit code it has elsewhere.
+impl From<Box<dyn Error + Send + Sync>> for Failure {
+    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        fn known<E: Error + Into<Failure> + 'static>(
+            error: Box<dyn Error + Send + Sync>,
+        ) -> Result<Failure, Box<dyn Error + Send + Sync>> {
+            error.downcast::<E>().map(|error| (*error).into())
+        }
+        known::<StoreError>(error)
+            .or_else(known::<StartError>)
+            .or_else(known::<ServerError>)
+            .or_else(known::<MasterKeyError>)
+            .or_else(known::<MasterKeyMismatch>)
+            .unwrap_or_else(Self::failed)
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let kind = match error {
@@ -95,5 +135,29 @@ impl From<StoreError> for Failure {
             | StoreError::IgnoredFailure => Kind::Failed,
         };
         Self { kind, text: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_start_fails_at_has_its_exit_code() {
+        let gone = || StoreError::Unavailable("no answer".into());
+        let mismatch = || MasterKeyMismatch::ProbeMissing;
+        let errors: [(Box<dyn Error + Send + Sync>, Kind); 6] = [
+            (Box::new(gone()), Kind::Database),
+            (Box::new(StartError::Store(StoreError::Newer(9))), Kind::Database),
+            (Box::new(StartError::Keys(KeysError::Store(gone()))), Kind::Database),
+            (Box::new(StartError::Keys(KeysError::MasterKey(MasterKeyMismatch::Store(gone())))), Kind::Database),
+            (Box::new(mismatch()), Kind::Failed),
+            ("anything else".into(), Kind::Failed),
+        ];
+        for (error, kind) in errors {
+            let text = error.to_string();
+            let failure = Failure::from(error);
+            assert_eq!((failure.kind, failure.to_string()), (kind, text));
+        }
     }
 }

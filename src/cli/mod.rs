@@ -20,11 +20,15 @@ mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 pub use context::Context;
 pub use failure::Failure;
+
+/// How long the end of the process waits for threads that are still at work.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// An OAuth 2 and OpenID Connect identity provider in one binary.
 #[derive(Debug, Parser)]
@@ -69,7 +73,7 @@ impl Command {
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Apply(arguments) => apply::run(context, &arguments).await,
             Self::Clients(command) => clients::run(context, *command).await,
-            Self::Config(command) => config::run(context, &command),
+            Self::Config(command) => config::run(context, &command).await,
             Self::Keys(command) => keys::run(context, &command).await,
             Self::Users(command) => users::run(context, command).await,
         }
@@ -81,12 +85,18 @@ impl Command {
 #[must_use]
 pub fn main() -> ExitCode {
     make_files_private();
+    switch_off_core_dumps();
     let cli = Cli::parse();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the threads cannot be started: {error}")))
-        .and_then(|runtime| runtime.block_on(cli.command.run(&Context::new(cli.config))));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(cli.command.run(&Context::new(cli.config)));
+            // Work on blocking threads cannot be broken off, and dropping the runtime would wait for it.
+            runtime.shutdown_timeout(LONGEST_SHUTDOWN);
+            outcome
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -100,6 +110,17 @@ pub fn main() -> ExitCode {
 fn make_files_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+/// A core dump would hold the master key and the signing keys.
+fn switch_off_core_dumps() {
+    #[cfg(unix)]
+    {
+        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+        if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Core, none) {
+            output::say(format!("warning: core dumps cannot be switched off: {error}"));
+        }
+    }
 }
 
 #[cfg(test)]

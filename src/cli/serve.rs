@@ -24,13 +24,11 @@ use crate::logging;
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let config = context.config()?;
     logging::start(&config.telemetry).map_err(Failure::failed)?;
-    let store = context.store().await?;
+    let store = context.serving_store().await?;
     let vault = Arc::new(context.vault(&store).await?);
     let config = Arc::new(config.as_ref().clone());
-    let server = Server::bind(&config).map_err(Failure::failed)?;
-    let app =
-        App::start(config.clone(), store.clone(), vault, context.clock().clone()).await.map_err(Failure::failed)?;
-    let app = Arc::new(app);
+    let server = Server::bind(&config)?;
+    let app = Arc::new(App::start(config.clone(), store.clone(), vault, context.clock().clone()).await?);
     tell_about_setup(&app, &config).await?;
     let cookies = if config.is_development() { Cookies::development() } else { Cookies::real() };
     let stop = CancellationToken::new();

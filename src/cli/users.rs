@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::clients::house;
 use super::output::{self, Format, say, table};
 use super::secrets::PasswordSource;
 use super::{Context, Failure};
@@ -10,11 +11,13 @@ use crate::accounts::people::{self, Act, Answer, NewPassword, PeopleError};
 use crate::accounts::registration::Registration;
 use crate::accounts::{password_rules, sessions};
 use crate::app::password_policy;
+use crate::domain::grant::EndReason;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{User, Username};
 use crate::store::{Db, Store, StoreError, Tx, users};
+use crate::tokens::revoke::{self, Ended, Whole};
 
 const ACTOR: &str = "cli";
 
@@ -218,12 +221,14 @@ async fn set_password(context: &Context, store: &Store, arguments: &SetPassword)
         })
         .await?;
     let ended = refused(outcome)?;
-    say(format!("{} has another password; {}", user.username, sum(&ended)));
+    let whole = Whole::User(user.id.clone());
+    let rest = revoke::end_rest(store, &whole, EndReason::PasswordChanged, ACTOR, now).await?;
+    say(format!("{} has another password; {}", user.username, sum(&ended, rest)));
     print(store, &user.id, arguments.format).await
 }
 
 async fn disable(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
-    let (user, done) = act(context, store, &one.user, async |tx, id, act| people::disable(tx, id, act).await).await?;
+    let (user, done) = end_all_of(context, store, &one.user).await?;
     let name = &user.username;
     say(if done {
         format!("{name} may not sign in any more, and all they had has ended")
@@ -231,6 +236,14 @@ async fn disable(context: &Context, store: &Store, one: &One) -> Result<(), Fail
         format!("{name} was disabled already")
     });
     print(store, &user.id, one.format).await
+}
+
+/// Disables a person, which makes all they have worthless at once, and then ends it, however much it is. False: was so already.
+async fn end_all_of(context: &Context, store: &Store, name: &str) -> Result<(User, bool), Failure> {
+    let (user, done) = act(context, store, name, async |tx, id, act| people::disable(tx, id, act).await).await?;
+    let whole = Whole::User(user.id.clone());
+    revoke::end_rest(store, &whole, EndReason::UserDisabled, ACTOR, context.now()).await?;
+    Ok((user, done))
 }
 
 async fn enable(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
@@ -241,7 +254,13 @@ async fn enable(context: &Context, store: &Store, one: &One) -> Result<(), Failu
 }
 
 async fn remove(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
-    let (user, ()) = act(context, store, &one.user, async |tx, id, act| people::remove(tx, id, act).await).await?;
+    let (user, _) = end_all_of(context, store, &one.user).await?;
+    let invalid_until = house(context)?.invalid_until(context.now());
+    revoke::delete_grants(store, &Whole::User(user.id.clone()), invalid_until).await?;
+    let (id, now) = (user.id.clone(), context.now());
+    let removed =
+        store.write(async move |tx| people::remove(tx, &id, invalid_until, Act { actor: ACTOR, now }).await).await?;
+    refused(removed)?;
     say(format!("{} is removed, with all they had", user.username));
     if one.format.json { output::json(&json!({ "sub": user.sub.as_str(), "removed": true })) } else { Ok(()) }
 }
@@ -265,7 +284,9 @@ async fn turn_role(context: &Context, store: &Store, role: Role, give: bool) -> 
 
 async fn sign_out(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
     let (user, ended) = act(context, store, &one.user, async |tx, id, act| people::sign_out(tx, id, act).await).await?;
-    say(format!("{}: {}", user.username, sum(&ended)));
+    let whole = Whole::SessionsOf(user.id.clone());
+    let rest = revoke::end_rest(store, &whole, EndReason::Admin, ACTOR, context.now()).await?;
+    say(format!("{}: {}", user.username, sum(&ended, rest)));
     print(store, &user.id, one.format).await
 }
 
@@ -343,8 +364,8 @@ fn described(user: &User) -> Value {
     })
 }
 
-fn sum(ended: &crate::tokens::revoke::Ended) -> String {
-    format!("ended: {} sessions, {} grants", ended.sessions.len(), ended.grants.len())
+fn sum(ended: &Ended, rest: usize) -> String {
+    format!("ended: {} sessions, {} grants", ended.sessions.len(), ended.grants.len() + rest)
 }
 
 /// A claim's value as it is written on a command line: an object or true and false as JSON, all else a text.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{DemoUser, Failed};
-use crate::accounts::people::{self, Act, NewPassword};
+use crate::accounts::declared::{Declared, declare_one};
+use crate::accounts::people::{Act, NewPassword};
 use crate::accounts::registration::Registration;
 use crate::app::App;
 use crate::crypto::random;
@@ -54,7 +55,7 @@ pub(super) async fn register(app: &App, app_url: &str, api_url: &str) -> Result<
             .write(async move |tx| {
                 let act = Act { actor: ACTOR, now };
                 let password = NewPassword { hash: &hash, vault: &vault };
-                people::apply(tx, &registration, Some(password), true, act).await
+                declare_one(tx, Declared { registration: &registration, password: Some(password) }, true, act).await
             })
             .await??;
         users.push(DemoUser { username: username.to_owned(), password, roles });

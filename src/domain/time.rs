@@ -58,64 +58,110 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The clock of the process. Asked once per request; the answer is passed on.
+/// The clock of the process. Asked once per request; the answer is passed on. It never goes backward: what has expired stays
+/// expired. Where the system's clock is set back, this one stands until it is reached again.
 #[derive(Debug, Clone)]
-pub struct Clock(Arc<Source>);
+pub struct Clock(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    source: Source,
+    /// The latest moment that was told.
+    latest: AtomicI64,
+}
 
 #[derive(Debug)]
 enum Source {
-    /// The system's clock, and by how many seconds the database's clock is ahead of it.
+    /// The system's clock, and by how many milliseconds the database's clock is ahead of it.
     System { ahead: AtomicI64 },
     /// A clock that stands until it is moved.
     Standing(AtomicI64),
 }
 
+/// When the database was asked for its time, by the system's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked(i64);
+
+/// An answer that took longer says too little about when the database looked at its clock.
+const SLOW_ANSWER: i64 = 1_000;
+/// Within the rounding of both clocks.
+const SAME: i64 = 1_000;
+
 impl Clock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Arc::new(Source::System { ahead: AtomicI64::new(0) }))
+        Self::over(Source::System { ahead: AtomicI64::new(0) })
     }
 
     /// A clock that stands at a moment until it is moved: for tests.
     #[must_use]
     pub fn standing_at(moment: Timestamp) -> Self {
-        Self(Arc::new(Source::Standing(AtomicI64::new(moment.0))))
+        Self::over(Source::Standing(AtomicI64::new(moment.0)))
+    }
+
+    fn over(source: Source) -> Self {
+        Self(Arc::new(Inside { source, latest: AtomicI64::new(i64::MIN) }))
     }
 
     /// The moment.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        match self.0.as_ref() {
-            Source::System { ahead } => Timestamp(system_seconds().saturating_add(ahead.load(Ordering::Relaxed))),
-            Source::Standing(at) => Timestamp(at.load(Ordering::Relaxed)),
+        let moment = self.source_says();
+        Timestamp(self.0.latest.fetch_max(moment, Ordering::Relaxed).max(moment))
+    }
+
+    /// By how many seconds the clock is ahead of where it comes from, since that was set back.
+    #[must_use]
+    pub fn set_back_by(&self) -> u64 {
+        let moment = self.source_says();
+        self.now().seconds_since(Timestamp(moment))
+    }
+
+    fn source_says(&self) -> i64 {
+        match &self.0.source {
+            Source::System { ahead } => {
+                system_milliseconds().saturating_add(ahead.load(Ordering::Relaxed)).div_euclid(1_000)
+            }
+            Source::Standing(at) => at.load(Ordering::Relaxed),
         }
     }
 
     /// Moves a standing clock; the system's clock moves by itself.
     pub fn advance(&self, span: Duration) {
-        if let Source::Standing(at) = self.0.as_ref() {
+        if let Source::Standing(at) = &self.0.source {
             at.fetch_add(i64::try_from(span.as_secs()).unwrap_or(0), Ordering::Relaxed);
         }
     }
 
-    /// Tells the clock what the database's clock said. Returns by how many seconds the system's clock differs from it.
-    pub fn follow(&self, database: Timestamp) -> i64 {
-        match self.0.as_ref() {
-            Source::System { ahead } => {
-                let difference = database.0.saturating_sub(system_seconds());
-                // One second is within the rounding of both clocks.
-                ahead.store(if difference.abs() <= 1 { 0 } else { difference }, Ordering::Relaxed);
-                difference
-            }
-            Source::Standing(_) => 0,
+    /// To be called right before the database is asked for its time.
+    #[must_use]
+    pub fn asks(&self) -> Asked {
+        Asked(system_milliseconds())
+    }
+
+    /// Tells the clock what the database answered, in milliseconds; it is taken as the time in the middle between question and
+    /// answer. Returns by how many milliseconds the database is ahead of the system's clock; `None` where the answer was too
+    /// slow to tell, or the clock follows nobody.
+    pub fn follow(&self, asked: Asked, database: i64) -> Option<i64> {
+        self.follow_at(asked, database, system_milliseconds())
+    }
+
+    fn follow_at(&self, asked: Asked, database: i64, answered: i64) -> Option<i64> {
+        let Source::System { ahead } = &self.0.source else { return None };
+        let took = answered.saturating_sub(asked.0);
+        if !(0..=SLOW_ANSWER).contains(&took) {
+            return None;
         }
+        let difference = database.saturating_sub(asked.0.saturating_add(took / 2));
+        ahead.store(if difference.abs() <= SAME { 0 } else { difference }, Ordering::Relaxed);
+        Some(difference)
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
-fn system_seconds() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+fn system_milliseconds() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -137,10 +183,29 @@ mod tests {
     #[test]
     fn the_clock_follows_the_database() {
         let clock = Clock::system();
-        let now = clock.now();
-        assert!((clock.follow(now.plus(Duration::from_secs(3))) - 3).abs() <= 1);
-        assert!(clock.now() >= now.plus(Duration::from_secs(2)));
-        clock.follow(now);
-        assert!(clock.now() <= now.plus(Duration::from_secs(2)));
+        let asked = clock.asks();
+        assert_eq!(
+            clock.follow_at(asked, asked.0 + 3_600_100, asked.0 + 200),
+            Some(3_600_000),
+            "the middle of the way"
+        );
+        assert!(clock.now().0 >= asked.0 / 1_000 + 3_599);
+        assert_eq!(clock.follow_at(asked, asked.0 + 7_200_000, asked.0 + 1_001), None, "too slow to tell");
+        assert_eq!(clock.follow_at(asked, asked.0 + 7_200_000, asked.0 - 1), None, "the system's clock was set back");
+        assert!(clock.now().0 < asked.0 / 1_000 + 7_000);
+        assert_eq!(Clock::standing_at(Timestamp(5)).follow(asked, 9_000), None);
+    }
+
+    #[test]
+    fn what_has_expired_stays_expired_when_the_clock_is_set_back() {
+        let clock = Clock::system();
+        let asked = clock.asks();
+        assert_eq!(clock.set_back_by(), 0);
+        clock.follow_at(asked, asked.0 + 3_600_000, asked.0);
+        let expired = clock.now();
+        clock.follow_at(asked, asked.0, asked.0);
+        assert!(expired.has_passed(clock.now()));
+        assert!(clock.set_back_by() >= 3_000);
+        assert!(expired.has_passed(clock.clone().now()), "clones are the same clock");
     }
 }

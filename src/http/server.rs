@@ -124,28 +124,60 @@ impl Server {
     }
 }
 
-/// Cancels `stop` at the first SIGINT or SIGTERM. Ends with `stop`.
+/// Cancels `stop` at the first SIGINT or SIGTERM. At the second the process ends at once, with exit code 1: whoever asks twice
+/// does not want to wait. What was acknowledged is durable anyway.
 ///
 /// # Errors
 /// The system does not let us hear signals.
 pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<()> {
-    let stop = stop.clone();
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    #[expect(clippy::disallowed_methods, reason = "ends with the token, like everything of the server")]
+    let (stop, mut signals) = (stop.clone(), Signals::listen()?);
+    #[expect(clippy::disallowed_methods, reason = "lives as long as the runtime, to hear the second signal")]
     tokio::spawn(async move {
-        #[cfg(unix)]
-        let terminated = terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            _ = terminated => tracing::info!(signal = "SIGTERM", "asked to stop"),
-            _ = tokio::signal::ctrl_c() => tracing::info!(signal = "SIGINT", "asked to stop"),
-        }
+        let signal = signals.next().await;
+        tracing::info!(signal, "asked to stop");
         stop.cancel();
+        let signal = signals.next().await;
+        tracing::warn!(signal, "asked again to stop, ending at once");
+        std::process::exit(1);
     });
     Ok(())
+}
+
+/// The signals that ask to stop. From the moment they are listened to, none of them ends the process by itself.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        self.0.recv().await;
+        "Ctrl-C"
+    }
 }
 
 /// All sockets of one address, on one port.

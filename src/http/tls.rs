@@ -33,13 +33,14 @@ struct Files {
 /// Certificate or key cannot be used.
 #[derive(Debug)]
 pub struct CertificateError {
+    setting: &'static str,
     file: PathBuf,
     what: String,
 }
 
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.what)
+        write!(f, "{}: {}: {}", self.setting, self.file.display(), self.what)
     }
 }
 
@@ -94,6 +95,22 @@ impl Certificate {
     }
 }
 
+/// Whoever reads the key can be this server; nobody but its owner may.
+#[cfg(unix)]
+fn refuse_loose(key: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(key).map_err(|cause| cause.to_string())?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(format!("can be read by others (mode {:04o}); run `chmod 600 {}`", mode & 0o7777, key.display()))
+}
+
+#[cfg(not(unix))]
+fn refuse_loose(_key: &Path) -> Result<(), String> {
+    Ok(())
+}
+
 struct Bytes {
     certificate: Vec<u8>,
     key: zeroize::Zeroizing<Vec<u8>>,
@@ -106,15 +123,19 @@ impl Bytes {
 }
 
 impl Files {
+    fn error(&self, file: &Path, what: String) -> CertificateError {
+        let setting = if file == self.key { "server.tls.key" } else { "server.tls.certificate" };
+        CertificateError { setting, file: file.to_owned(), what }
+    }
+
     fn read(&self) -> Result<Bytes, CertificateError> {
-        let read = |file: &Path| {
-            std::fs::read(file).map_err(|error| CertificateError { file: file.to_owned(), what: error.to_string() })
-        };
+        let read = |file: &Path| std::fs::read(file).map_err(|error| self.error(file, error.to_string()));
+        refuse_loose(&self.key).map_err(|what| self.error(&self.key, what))?;
         Ok(Bytes { certificate: read(&self.certificate)?, key: read(&self.key)?.into() })
     }
 
     fn config(&self, bytes: &Bytes) -> Result<ServerConfig, CertificateError> {
-        let error = |file: &Path, what: String| CertificateError { file: file.to_owned(), what };
+        let error = |file: &Path, what: String| self.error(file, what);
         let chain = CertificateDer::pem_slice_iter(&bytes.certificate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|cause| error(&self.certificate, format!("is not a PEM certificate: {cause}")))?;

@@ -1,26 +1,75 @@
 //! Keeps what the process remembers (keys, clients, resources) equal to the database, and its clock equal to PostgreSQL's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::store::{Store, StoreError};
 
-/// Polls until told to stop.
+/// How long one look may take. A database whose host is gone gives no answer and no error; the next look takes another
+/// connection.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
+
+/// After how long to try again to listen.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Polls until told to stop, and at once when the database tells of a change.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
+    let told = Notify::new();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = poll(&app, &told) => {}
+        () = listen(&app.store, &told) => {}
+    }
+}
+
+async fn poll(app: &App, told: &Notify) {
     let mut ticks = interval(app.provider.config.limits.change_poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+            () = told.notified() => {}
         }
-        if let Err(error) = app.follow_changes().await {
-            let age = app.clock.now().seconds_since(app.provider.directory.confirmed_at());
-            if age > app.provider.config.limits.stale_log.as_secs() {
-                tracing::warn!(%error, age, "the database cannot be asked for changes");
-            }
+        let looked = look(app).await;
+        // By age, whatever became of this one look.
+        let age = app.clock.now().seconds_since(app.provider.directory.confirmed_at());
+        if age > app.provider.config.limits.stale_log.as_secs() {
+            let error = looked.err().map(|error| error.to_string());
+            tracing::warn!(age, error, "the database cannot be asked for changes");
         }
     }
+}
+
+/// Listens for as long as that goes, and then again. Nothing depends on it, so it fails quietly.
+async fn listen(store: &Store, told: &Notify) {
+    loop {
+        let error = match store.listen().await {
+            Ok(Some(mut listener)) => loop {
+                // The first time for what changed while nobody listened.
+                told.notify_one();
+                if let Err(error) = listener.heard().await {
+                    break error;
+                }
+            },
+            Ok(None) => std::future::pending().await,
+            Err(error) => error,
+        };
+        tracing::debug!(%error, "changes are not heard of, only polled for");
+        sleep(LISTEN_AGAIN).await;
+    }
+}
+
+/// Looks once.
+///
+/// # Errors
+/// If the database refuses, or does not answer in time.
+pub async fn look(app: &App) -> Result<(), StoreError> {
+    timeout(LONGEST_LOOK, app.follow_changes())
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer to the look for changes".into())))
 }

@@ -4,11 +4,16 @@ pub mod follow_changes;
 pub mod purge;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+
+/// How long a stop waits for the step under way.
+const LONGEST_STEP: Duration = Duration::from_secs(5);
 
 /// The jobs of a process.
 #[derive(Debug)]
@@ -27,10 +32,12 @@ impl Jobs {
         jobs
     }
 
-    /// Lets the steps under way finish, then ends them.
+    /// Lets the steps under way finish, unless they take too long: each can be broken off anywhere.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        if timeout(LONGEST_STEP, self.tasks.wait()).await.is_err() {
+            tracing::warn!("a job did not end in time");
+        }
     }
 }

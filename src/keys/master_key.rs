@@ -28,6 +28,13 @@ pub enum MasterKeyMismatch {
         /// The id of the master key that was loaded.
         loaded: String,
     },
+    /// It is a new one, and everything in the database is still sealed under the previous one.
+    NotYet {
+        /// The id of the database's master key.
+        previous: String,
+        /// The id of the master key that was loaded.
+        loaded: String,
+    },
     /// The database holds keys and no probe.
     ProbeMissing,
     /// The probe was changed.
@@ -42,8 +49,13 @@ impl fmt::Display for MasterKeyMismatch {
             Self::Wrong { expected, loaded } => write!(
                 f,
                 "this database was sealed under master key {expected}, and secrets.master_key_file holds master key {loaded}; put the \
-                 file that belongs to this database back from your backup, or name it in secrets.previous_master_key_files if the \
-                 master key was replaced. Nothing was changed"
+                 file that belongs to this database back from your backup. Nothing was changed"
+            ),
+            Self::NotYet { previous, loaded } => write!(
+                f,
+                "this database is sealed under master key {previous}, which is among secrets.previous_master_key_files, and \
+                 secrets.master_key_file holds master key {loaded}; this version cannot seal a database anew: name the file of \
+                 {previous} in secrets.master_key_file. Nothing was changed"
             ),
             Self::ProbeMissing => f.write_str(
                 "the database holds keys, but not the probe that tells whether the master key is theirs; restore the database from \
@@ -98,7 +110,11 @@ pub async fn check_master_key(store: &Store, vault: &Vault) -> Result<(), Master
     }
     let text = stored.ok_or(MasterKeyMismatch::ProbeMissing)?;
     let Probe { sealed, kek_id } = serde_json::from_str(&text).map_err(|_| MasterKeyMismatch::ProbeDamaged)?;
-    match vault.open(PLACE, &Sealed { text: sealed, kek_id }) {
+    match vault.open(PLACE, &Sealed { text: sealed, kek_id: kek_id.clone() }) {
+        // MACs have no key id: under another key every signing key, client secret and grant would look forged.
+        Ok(plain) if plain.as_slice() == PROBE && kek_id != vault.kek_id() => {
+            Err(MasterKeyMismatch::NotYet { previous: kek_id, loaded: vault.kek_id().to_owned() })
+        }
         Ok(plain) if plain.as_slice() == PROBE => Ok(()),
         Err(VaultError::UnknownKey { kek_id }) => {
             Err(MasterKeyMismatch::Wrong { expected: kek_id, loaded: vault.kek_id().to_owned() })
@@ -137,6 +153,21 @@ mod tests {
         assert!(error.to_string().contains("secrets.master_key_file"));
         assert_eq!(stored_probe(&store).await.unwrap(), before, "nothing is overwritten");
         check_master_key(&store, &Vault::over([1; 32])).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_new_key_is_refused_while_the_database_is_sealed_under_the_previous_one() {
+        let (store, folder) = (TestStore::open().await, tempfile::tempdir().unwrap());
+        let (old, new) = (folder.path().join("old.key"), folder.path().join("new.key"));
+        let before = Vault::load(&old, &[], true).unwrap();
+        check_master_key(&store, &before).await.unwrap();
+        let turned = Vault::load(&new, std::slice::from_ref(&old), true).unwrap();
+        let error = check_master_key(&store, &turned).await.unwrap_err();
+        assert!(matches!(&error, MasterKeyMismatch::NotYet { previous, loaded }
+            if previous == before.kek_id() && loaded == turned.kek_id()));
+        assert!(error.to_string().contains("secrets.master_key_file"));
+        // A former key that is named and not needed harms nobody.
+        check_master_key(&store, &Vault::load(&old, &[new], false).unwrap()).await.unwrap();
     }
 
     #[tokio::test]

@@ -80,8 +80,8 @@ impl KeyRecord {
     pub fn verified(row: &SigningKeyRow, key: &MacKey) -> Result<Self, BadRow> {
         let record = Self::read(row)?;
         // The row's own text is what was MACed, so the JWK is taken from there and not written anew.
-        let genuine =
-            from_b64u(&row.mac).is_some_and(|mac| key.verifies(&[record.framed(&row.public_jwk).as_bytes()], &mac));
+        let genuine = from_b64u(&row.mac)
+            .is_some_and(|mac| key.verifies(&[record.framed(&row.public_jwk, row.changed_at).as_bytes()], &mac));
         if genuine { Ok(record) } else { Err(BadRow::Forged) }
     }
 
@@ -89,7 +89,8 @@ impl KeyRecord {
     #[must_use]
     pub fn row(&self, private: Option<Sealed>, key: &MacKey) -> SigningKeyRow {
         let public_jwk = self.public.text();
-        let mac = b64u(key.sign(&[self.framed(&public_jwk).as_bytes()]));
+        let changed_at = self.created_at.as_seconds();
+        let mac = b64u(key.sign(&[self.framed(&public_jwk, changed_at).as_bytes()]));
         let (private_sealed, kek_id) = private.map(|sealed| (sealed.text, sealed.kek_id)).unzip();
         SigningKeyRow {
             kid: self.kid().to_string(),
@@ -99,7 +100,7 @@ impl KeyRecord {
             published_at: self.published_at.as_seconds(),
             activate_at: self.activate_at.as_seconds(),
             retire_at: self.retire_at.map(Timestamp::as_seconds),
-            changed_at: self.created_at.as_seconds(),
+            changed_at,
             public_jwk,
             private_sealed,
             kek_id,
@@ -126,7 +127,7 @@ impl KeyRecord {
         Place { purpose: "signing key", table: "signing_keys", row: kid.as_str() }
     }
 
-    fn framed(&self, public_jwk: &str) -> Framed {
+    fn framed(&self, public_jwk: &str, changed_at: i64) -> Framed {
         let seconds = |at: Timestamp| at.as_seconds().to_string();
         Framed::of(&[
             self.kid().as_str(),
@@ -137,6 +138,7 @@ impl KeyRecord {
             &seconds(self.published_at),
             &seconds(self.activate_at),
             &self.retire_at.map(seconds).unwrap_or_default(),
+            &changed_at.to_string(),
         ])
     }
 }
@@ -166,12 +168,13 @@ mod tests {
         assert_eq!(KeyRecord::verified(&row, &key), Ok(record));
         assert_eq!(KeyRecord::verified(&row, &MacKey::new(&[2; 32])), Err(BadRow::Forged));
         type Change = fn(&mut SigningKeyRow);
-        let changed: [(Change, BadRow); 11] = [
+        let changed: [(Change, BadRow); 12] = [
             (|row| row.state = "pending".to_owned(), BadRow::Forged),
             (|row| row.created_at += 1, BadRow::Forged),
             (|row| row.published_at += 1, BadRow::Forged),
             (|row| row.activate_at += 1, BadRow::Forged),
             (|row| row.retire_at = Some(9), BadRow::Forged),
+            (|row| row.changed_at += 1, BadRow::Forged),
             (|row| row.public_jwk.push(' '), BadRow::Forged),
             (|row| row.mac.clear(), BadRow::Forged),
             (|row| row.mac.push('!'), BadRow::Forged),

@@ -1,7 +1,7 @@
 //! One counter for each thing that processes keep in memory (decision: one mechanism, polled each second).
 
 use super::{Db, StoreError, Tx, on};
-use crate::domain::time::Timestamp;
+use crate::domain::time::Clock;
 
 /// A thing that processes keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct Counters {
     pub keys: i64,
 }
 
+/// Where PostgreSQL tells of changes.
+pub(super) const CHANNEL: &str = "frontdesk_changes";
+
 /// Tells all processes that a thing changed. Called in the transaction that changes it, before the change: the row's lock
 /// makes writers of one kind wait for each other.
 ///
@@ -48,7 +51,8 @@ pub async fn bump(tx: &mut Tx, kind: Kind) -> Result<(), StoreError> {
         .map(drop))?;
     if tx.is_postgres() {
         // Only hurries the poll; delivered when the transaction commits.
-        on!(tx, |db| sqlx::query("SELECT pg_notify('frontdesk_changes', $1)")
+        on!(tx, |db| sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
             .bind(kind.name())
             .execute(db)
             .await
@@ -68,17 +72,19 @@ pub async fn read(db: &mut Db) -> Result<Counters, StoreError> {
     Ok(Counters { clients: of("clients"), resources: of("resources"), keys: of("keys") })
 }
 
-/// The database's own clock, where it has one: PostgreSQL. SQLite's is ours.
+/// Lets the clock follow the database's, where it has one of its own: PostgreSQL. Returns by how many milliseconds that one is
+/// ahead of the system's; `None` where that cannot be told.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn database_clock(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
+pub async fn follow_clock(db: &mut Db, clock: &Clock) -> Result<Option<i64>, StoreError> {
     if !db.is_postgres() {
         return Ok(None);
     }
-    let (seconds,): (i64,) =
-        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT)")
+    let asked = clock.asks();
+    let (milliseconds,): (i64,) =
+        on!(db, |db| sqlx::query_as("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
             .fetch_one(db)
             .await)?;
-    Ok(Some(Timestamp::from_seconds(seconds)))
+    Ok(clock.follow(asked, milliseconds))
 }

@@ -3,6 +3,7 @@
 use sqlx::FromRow;
 
 use super::changes::{self, Kind};
+use super::endings::{self, Grants};
 use super::{Db, StoreError, Tx, grants, on, status_lists};
 use crate::crypto::digest::sha256_b64u;
 use crate::domain::client::{Client, ClientSettings};
@@ -174,16 +175,7 @@ pub async fn renew_status(
 /// If the database refuses.
 pub async fn remove(tx: &mut Tx, id: &ClientId, invalid_until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
     disable(tx, id, invalid_until, now).await?;
-    on!(tx, |db| sqlx::query(
-        "INSERT INTO retired_indices (status_list, status_index, invalid_until) \
-         SELECT status_list, status_index, $2 FROM grants WHERE client_id = $1 \
-         ON CONFLICT (status_list, status_index) DO NOTHING"
-    )
-    .bind(id.as_str())
-    .bind(invalid_until.as_seconds())
-    .execute(db)
-    .await
-    .map(drop))?;
+    while endings::delete_grants(tx, Grants::Client(id), invalid_until).await? {}
     let hit = on!(tx, |db| sqlx::query("DELETE FROM clients WHERE client_id = $1")
         .bind(id.as_str())
         .execute(db)

@@ -24,7 +24,9 @@ use tokio::time::{sleep, timeout};
 use super::{Connection, Db, StoreError, Tx};
 
 /// How long one unit may hold the writer.
-const LONGEST_HOLD: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_millis(250);
+/// The same for acts by hand. A server that runs beside them waits for as long as [`LONGEST_WAIT`].
+pub(super) const LONGEST_HOLD_BY_HAND: Duration = Duration::from_secs(4);
 /// How long a unit may wait for its turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// When a batch is closed although others wait.
@@ -64,9 +66,10 @@ impl Writer {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
+        longest_hold: Duration,
     ) -> Result<T, StoreError> {
         let (back, answer) = oneshot::channel();
-        let unit = Box::new(Unit { work, asked: Instant::now(), back });
+        let unit = Box::new(Unit { work, asked: Instant::now(), longest_hold, back });
         if self.stop.is_cancelled() {
             return Err(StoreError::Closed);
         }
@@ -94,21 +97,32 @@ pub(super) async fn write_on_postgres<T>(
     pool: &PgPool,
     work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let transaction = timeout(LONGEST_WAIT, pool.begin()).await.map_err(|_| StoreError::Busy)??;
-    let mut tx = Tx(Db::over(Connection::Postgres(transaction)));
+    let connection = timeout(LONGEST_WAIT, pool.acquire()).await.map_err(|_| StoreError::Busy)??;
+    let mut tx = Tx(Db::lent(connection));
+    set_in_unit(&mut tx, true);
+    on_postgres(&mut tx, "BEGIN").await?;
     let outcome = guarded(&mut tx, work, LONGEST_WAIT).await;
-    let Connection::Postgres(transaction) = tx.0.connection else { return Err(StoreError::Closed) };
-    match outcome {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            // The unit's own error says more than a failed ROLLBACK could; the pool drops a connection that is broken.
-            drop(transaction.rollback().await);
-            Err(error)
-        }
+    // The unit's own error says more than a failed ROLLBACK could.
+    let ended = on_postgres(&mut tx, if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+    if ended.is_ok() {
+        set_in_unit(&mut tx, false);
     }
+    outcome.and_then(|value| ended.map(|()| value))
+}
+
+fn set_in_unit(tx: &mut Tx, in_unit: bool) {
+    if let Connection::Postgres(lent) = &mut tx.0.connection {
+        lent.in_unit = in_unit;
+    }
+}
+
+/// A control statement on PostgreSQL, for which nobody waits longer than for a turn.
+async fn on_postgres(tx: &mut Tx, text: &'static str) -> Result<(), StoreError> {
+    let Connection::Postgres(lent) = &mut tx.0.connection else { return Err(StoreError::Closed) };
+    timeout(LONGEST_WAIT, sqlx::raw_sql(text).execute(&mut *lent.connection))
+        .await
+        .map_err(|_| StoreError::Unavailable(format!("no answer to {text}").into()))??;
+    Ok(())
 }
 
 /// Tells one requester how the batch ended.
@@ -127,6 +141,7 @@ trait Job: Send {
 struct Unit<W, T> {
     work: W,
     asked: Instant,
+    longest_hold: Duration,
     back: oneshot::Sender<Result<T, StoreError>>,
 }
 
@@ -151,9 +166,9 @@ where
     }
 
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> Pin<Box<dyn Future<Output = (bool, Answer)> + 't>> {
-        let Self { work, back, .. } = *self;
+        let Self { work, longest_hold, back, .. } = *self;
         Box::pin(async move {
-            let outcome = guarded(tx, work, LONGEST_HOLD).await;
+            let outcome = guarded(tx, work, longest_hold).await;
             let keep = outcome.is_ok();
             let answer: Answer = Box::new(move |ended| drop(back.send(ended.and(outcome))));
             (keep, answer)
@@ -213,7 +228,8 @@ async fn own(
         let Some(first) = job else { break };
         let Some(first) = first.still_wanted() else { continue };
         if !batch(&mut tx, first, &mut queue).await {
-            tx = reconnect(tx, &options, &mut queue).await;
+            let Some(replaced) = reconnect(tx, &options, &mut queue, &stop).await else { return };
+            tx = replaced;
         }
     }
     if let Connection::Sqlite(connection) = tx.0.connection {
@@ -280,20 +296,26 @@ async fn connect(options: &SqliteConnectOptions) -> Result<Tx, StoreError> {
     Ok(Tx(Db::over(Connection::Sqlite(options.connect().await?))))
 }
 
-/// Replaces a connection whose state is not known. Whoever asks meanwhile is told to come back.
-async fn reconnect(broken: Tx, options: &SqliteConnectOptions, queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Tx {
+/// Replaces a connection whose state is not known. Whoever asks meanwhile is told to come back. `None`: it could not be replaced
+/// before the stop.
+async fn reconnect(
+    broken: Tx,
+    options: &SqliteConnectOptions,
+    queue: &mut mpsc::Receiver<Box<dyn Job>>,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Option<Tx> {
     if let Connection::Sqlite(connection) = broken.0.connection {
         drop(connection.close_hard().await);
     }
     loop {
         match connect(options).await {
-            Ok(tx) => return tx,
+            Ok(tx) => return Some(tx),
             Err(error) => {
                 tracing::error!(%error, "the writer cannot connect again");
                 while let Some(job) = next(queue) {
                     job.refuse(error.clone());
                 }
-                sleep(Duration::from_millis(100)).await;
+                stop.run_until_cancelled(sleep(Duration::from_millis(100))).await?;
             }
         }
     }

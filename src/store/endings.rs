@@ -6,6 +6,20 @@ use crate::domain::grant::EndReason;
 use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 
+/// The statements that delete a batch of grants: which, their bits, the rows.
+macro_rules! deletions {
+    ($of:literal) => {
+        (
+            concat!("SELECT id FROM grants WHERE ", $of, " ORDER BY id LIMIT $2"),
+            concat!(
+                "INSERT INTO retired_indices (status_list, status_index, invalid_until)                  SELECT status_list, status_index, $3 FROM grants WHERE ",
+                $of,
+                " AND id <= $2 ON CONFLICT (status_list, status_index) DO NOTHING"
+            ),
+            concat!("DELETE FROM grants WHERE ", $of, " AND id <= $2"),
+        )
+    };
+}
 /// Which grants, with their families.
 #[derive(Debug, Clone, Copy)]
 pub enum Grants<'a> {
@@ -74,23 +88,54 @@ pub async fn end_sessions_of(
     Ok(rows.into_iter().map(|(id,)| SessionId::new(id)).collect())
 }
 
-/// Ends grants, then their families. Which grants it ended.
+/// Grants ended in one unit of work at most. A unit may not hold the writer for long, and a client may have any number.
+pub const BATCH: usize = 2_000;
+
+/// The grants that were ended.
+#[derive(Debug)]
+pub struct EndedGrants {
+    /// Which.
+    pub ids: Vec<GrantId>,
+    /// After which id to go on, if there were more than a batch.
+    pub go_on_after: Option<GrantId>,
+}
+
+/// Ends grants, then their families; of a session, a person or a client a [`BATCH`] of living ones at a time, those with ids
+/// after `after`. Whoever ends more than one grant makes them worthless by
+/// their parent in the same unit, so nothing is lost if the rest is left for further units.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn end_grants(
     tx: &mut Tx,
     which: Grants<'_>,
+    after: Option<&GrantId>,
     reason: EndReason,
     now: Timestamp,
-) -> Result<Vec<GrantId>, StoreError> {
-    let (grants, families) = texts(which);
+) -> Result<EndedGrants, StoreError> {
+    let (living, grants, families) = texts(which);
     let (first, second) = keys(which);
+    let after = after.map_or("", GrantId::as_str);
+    let mut go_on_after = None;
+    if let Some(living) = living {
+        let found: Vec<(String,)> = on!(tx, |db| sqlx::query_as(living)
+            .bind(first)
+            .bind(second)
+            .bind(after)
+            .bind(now.as_seconds())
+            .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+            .fetch_all(db)
+            .await)?;
+        go_on_after = found.into_iter().nth(BATCH - 1).map(|(last,)| GrantId::new(last));
+    }
+    let until = go_on_after.as_ref().map_or(LAST, GrantId::as_str);
     let rows: Vec<(String,)> = on!(tx, |db| sqlx::query_as(grants)
         .bind(now.as_seconds())
         .bind(reason.as_str())
         .bind(first)
         .bind(second)
+        .bind(after)
+        .bind(until)
         .fetch_all(db)
         .await)?;
     on!(tx, |db| sqlx::query(families)
@@ -98,10 +143,32 @@ pub async fn end_grants(
         .bind(reason.as_str())
         .bind(first)
         .bind(second)
+        .bind(after)
+        .bind(until)
         .execute(db)
         .await
         .map(drop))?;
-    Ok(rows.into_iter().map(|(id,)| GrantId::new(id)).collect())
+    Ok(EndedGrants { ids: rows.into_iter().map(|(id,)| GrantId::new(id)).collect(), go_on_after })
+}
+
+/// Deletes a batch of the grants of a person or a client, with their codes and families. Their status bits stay set until
+/// `invalid_until`. False: no more are there.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn delete_grants(tx: &mut Tx, which: Grants<'_>, invalid_until: Timestamp) -> Result<bool, StoreError> {
+    let (some, bits, rows) = match which {
+        Grants::User(_) => deletions!("user_id = $1"),
+        Grants::Client(_) => deletions!("client_id = $1"),
+        _ => return Ok(false),
+    };
+    let (of, _) = keys(which);
+    let found: Vec<(String,)> =
+        on!(tx, |db| sqlx::query_as(some).bind(of).bind(i64::try_from(BATCH).unwrap_or(i64::MAX)).fetch_all(db).await)?;
+    let Some((last,)) = found.last() else { return Ok(false) };
+    on!(tx, |db| sqlx::query(bits).bind(of).bind(last).bind(invalid_until.as_seconds()).execute(db).await.map(drop))?;
+    on!(tx, |db| sqlx::query(rows).bind(of).bind(last).execute(db).await.map(drop))?;
+    Ok(true)
 }
 
 /// Touches a client so that all its grants may be ended: none that was given before now counts any more.
@@ -119,33 +186,56 @@ pub async fn raise_client_not_before(tx: &mut Tx, id: &ClientId, now: Timestamp)
     .map(drop))
 }
 
-/// The two statements for a choice of grants. Both take the moment, the reason and two keys; a choice with one key repeats it.
-fn texts(which: Grants<'_>) -> (&'static str, &'static str) {
+/// Comes after every id, in the order of any language.
+const LAST: &str = "z";
+
+/// The statements for a choice of grants: which of the living ones are next, where there may be many; the grants; their families.
+/// The first takes two keys, the id to go on after, the moment, and how many; the others the moment, the reason, the keys, and
+/// the ids between which they work. A choice with one key repeats it.
+fn texts(which: Grants<'_>) -> (Option<&'static str>, &'static str, &'static str) {
+    macro_rules! next {
+        ($choice:literal) => {
+            concat!(
+                "SELECT id FROM grants WHERE ",
+                $choice,
+                " AND id > $3 AND ended_at IS NULL AND expires_at > $4 ORDER BY id LIMIT $5"
+            )
+        };
+    }
     macro_rules! both {
         ($choice:literal) => {
             (
                 concat!(
                     "UPDATE grants SET ended_at = $1, reason = $2 WHERE ",
                     $choice,
-                    " AND ended_at IS NULL RETURNING id"
+                    " AND id > $5 AND id <= $6 AND ended_at IS NULL RETURNING id"
                 ),
                 concat!(
                     "UPDATE refresh_families SET ended_at = $1, reason = $2 WHERE ended_at IS NULL AND grant_id IN \
                      (SELECT id FROM grants WHERE ",
                     $choice,
-                    " AND ended_at IS NOT NULL)"
+                    " AND id > $5 AND id <= $6 AND ended_at IS NOT NULL)"
                 ),
             )
         };
     }
-    match which {
-        Grants::LinkedTo(_) => both!("session_id = $3 AND session_id = $4 AND session_linked"),
-        Grants::LinkedOf { .. } => both!("user_id = $3 AND session_id <> $4 AND session_linked"),
-        Grants::User(_) => both!("user_id = $3 AND user_id = $4"),
-        Grants::Client(_) => both!("client_id = $3 AND client_id = $4"),
-        Grants::Consent { .. } => both!("user_id = $3 AND client_id = $4"),
-        Grants::One(_) => both!("id = $3 AND id = $4"),
-    }
+    let (living, (grants, families)) = match which {
+        Grants::LinkedTo(_) => (
+            Some(next!("session_id = $1 AND session_id = $2 AND session_linked")),
+            both!("session_id = $3 AND session_id = $4 AND session_linked"),
+        ),
+        Grants::LinkedOf { .. } => (
+            Some(next!("user_id = $1 AND session_id <> $2 AND session_linked")),
+            both!("user_id = $3 AND session_id <> $4 AND session_linked"),
+        ),
+        Grants::User(_) => (Some(next!("user_id = $1 AND user_id = $2")), both!("user_id = $3 AND user_id = $4")),
+        Grants::Client(_) => {
+            (Some(next!("client_id = $1 AND client_id = $2")), both!("client_id = $3 AND client_id = $4"))
+        }
+        Grants::Consent { .. } => (None, both!("user_id = $3 AND client_id = $4")),
+        Grants::One(_) => (None, both!("id = $3 AND id = $4")),
+    };
+    (living, grants, families)
 }
 
 fn keys(which: Grants<'_>) -> (&str, &str) {

@@ -325,18 +325,15 @@ pub async fn with_cookie_family(
     Ok(row.map(|(id,)| GrantId::new(id)))
 }
 
-/// The clients with a living cookie-mode family in a session: whose refresh cookies its browser holds.
+pub(super) const COOKIE_CLIENTS_OF: &str =
+    "SELECT DISTINCT client_id FROM refresh_families WHERE session_id = $1 AND delivery = 'cookie' ORDER BY client_id";
+
+/// The clients with a cookie-mode family in a session: whose refresh cookies its browser holds.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn cookie_clients_of(db: &mut Db, session: &SessionId) -> Result<Vec<ClientId>, StoreError> {
-    let rows: Vec<(String,)> = on!(db, |db| {
-        sqlx::query_as(
-        "SELECT DISTINCT client_id FROM refresh_families WHERE session_id = $1 AND delivery = 'cookie' ORDER BY client_id"
-    )
-    .bind(session.as_str())
-    .fetch_all(db)
-    .await
-    })?;
+    let rows: Vec<(String,)> =
+        on!(db, |db| sqlx::query_as(COOKIE_CLIENTS_OF).bind(session.as_str()).fetch_all(db).await)?;
     Ok(rows.into_iter().map(|(id,)| ClientId::new(id)).collect())
 }

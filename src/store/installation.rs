@@ -1,9 +1,12 @@
 //! Facts about the installation, one a row.
 
 use super::{Db, StoreError, Tx, on};
+use crate::domain::time::Timestamp;
 
 /// The sealed probe that tells whether the master key is the right one.
 pub const MASTER_KEY_CHECK: &str = "master_key_check";
+/// When the clock was last believed, in seconds.
+const LAST_TICK: &str = "last_tick";
 
 /// A fact, if it was ever written.
 ///
@@ -15,6 +18,32 @@ pub async fn find(db: &mut Db, name: &str) -> Result<Option<String>, StoreError>
         .fetch_optional(db)
         .await)?;
     Ok(row.map(|(value,)| value))
+}
+
+/// When the clock was last believed; `None` before the first time.
+///
+/// # Errors
+/// If the database refuses, or the row holds no time.
+pub async fn last_tick(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
+    let Some(text) = find(db, LAST_TICK).await? else { return Ok(None) };
+    let seconds = text.parse().map_err(|_| StoreError::corrupt("installation.last_tick"))?;
+    Ok(Some(Timestamp::from_seconds(seconds)))
+}
+
+/// Notes that the clock is believed.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn tick(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    let value = now.as_seconds().to_string();
+    on!(tx, |db| sqlx::query(
+        "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
+    .bind(LAST_TICK)
+    .bind(value.as_str())
+    .execute(db)
+    .await
+    .map(drop))
 }
 
 /// Writes a fact that is not there yet. False: it was there, and stays as it was.

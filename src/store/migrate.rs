@@ -21,10 +21,8 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-/// Brings a SQLite database up to date. An exclusive file lock beside the database keeps a second process waiting: sqlx's own
-/// lock does nothing on SQLite.
-pub(super) async fn run_on_sqlite(connection: &mut SqliteConnection, file: &Path) -> Result<(), StoreError> {
-    let _lock = lock_beside(file)?;
+/// Brings a SQLite database up to date, under the lock of [`lock_beside`]: sqlx's own lock does nothing on SQLite.
+pub(super) async fn run_on_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     refuse_newer(&applied_on_sqlite(connection).await?)?;
     MIGRATIONS.run(connection).await.map_err(failed)
 }
@@ -94,11 +92,16 @@ fn failed(error: MigrateError) -> StoreError {
     }
 }
 
-/// Holds the lock while the answer lives.
-fn lock_beside(file: &Path) -> Result<std::fs::File, StoreError> {
+/// Takes an exclusive lock on a file beside the database, so that a second process waits. Held while the answer lives.
+pub(super) async fn lock_beside(file: &Path) -> Result<std::fs::File, StoreError> {
     let mut name = file.as_os_str().to_owned();
     name.push(".migrating");
-    let lock = super::open::private_file(Path::new(&name))?;
-    lock.lock().map_err(|error| StoreError::Unavailable(format!("the migration lock: {error}").into()))?;
-    Ok(lock)
+    // Another process may migrate for long; waiting must not hold up the async threads.
+    tokio::task::spawn_blocking(move || {
+        let lock = super::open::private_file(Path::new(&name))?;
+        lock.lock().map_err(|error| StoreError::Unavailable(format!("the migration lock: {error}").into()))?;
+        Ok(lock)
+    })
+    .await
+    .map_err(|_| StoreError::Closed)?
 }

@@ -19,6 +19,7 @@ pub mod grants;
 pub mod holdings;
 pub mod installation;
 pub mod leases;
+pub mod listen;
 pub mod passwords;
 pub mod purge;
 pub mod refresh_families;
@@ -31,6 +32,8 @@ pub mod status_lists;
 pub mod users;
 
 mod commit;
+#[cfg(test)]
+mod lost_host_tests;
 mod migrate;
 mod open;
 #[cfg(test)]
@@ -38,17 +41,26 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use tokio::time::timeout;
 
 pub use error::StoreError;
 pub use migrate::MigrationStatus;
 pub use open::OpenOptions;
 
+/// A unit that was accepted is done long before; a host that is gone never closes.
+const LONGEST_CLOSE: Duration = Duration::from_secs(15);
+
 /// The database: SQLite inside the process, or PostgreSQL beside it.
 #[derive(Debug, Clone)]
-pub struct Store(Arc<Backend>);
+pub struct Store {
+    backend: Arc<Backend>,
+    /// How long one unit of work may hold SQLite's writer.
+    longest_hold: Duration,
+}
 
 #[derive(Debug)]
 enum Backend {
@@ -70,8 +82,25 @@ pub struct Db {
 enum Connection {
     Sqlite(SqliteConnection),
     PooledSqlite(PoolConnection<Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-    PooledPostgres(PoolConnection<Postgres>),
+    Postgres(Lent),
+}
+
+/// A connection of PostgreSQL's pool. It goes back only if it is at rest. Where a statement or a unit was broken off, nobody
+/// knows what the server is doing, or whether its host is still there: the pool would wait for an answer without any limit,
+/// and soon have no connection left to lend.
+#[derive(Debug)]
+struct Lent {
+    connection: PoolConnection<Postgres>,
+    in_statement: Arc<AtomicBool>,
+    in_unit: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.in_unit || self.in_statement.load(Ordering::Relaxed) {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 /// A connection by its database.
@@ -85,8 +114,7 @@ impl Connection {
         match self {
             Self::Sqlite(own) => Side::Sqlite(own),
             Self::PooledSqlite(own) => Side::Sqlite(own),
-            Self::Postgres(own) => Side::Postgres(own),
-            Self::PooledPostgres(own) => Side::Postgres(own),
+            Self::Postgres(own) => Side::Postgres(&mut own.connection),
         }
     }
 }
@@ -114,9 +142,15 @@ impl Db {
         Self { connection, in_statement: Arc::new(AtomicBool::new(false)), failed: false }
     }
 
+    fn lent(connection: PoolConnection<Postgres>) -> Self {
+        let in_statement = Arc::new(AtomicBool::new(false));
+        let lent = Lent { connection, in_statement: in_statement.clone(), in_unit: false };
+        Self { connection: Connection::Postgres(lent), in_statement, failed: false }
+    }
+
     /// Whether the database is PostgreSQL, for the rare statement that one of the two needs and the other does not know.
     fn is_postgres(&self) -> bool {
-        matches!(self.connection, Connection::Postgres(_) | Connection::PooledPostgres(_))
+        matches!(self.connection, Connection::Postgres(_))
     }
 
     fn statement_begins(&mut self) -> Result<(), StoreError> {
@@ -151,6 +185,14 @@ macro_rules! on {
 pub(crate) use on;
 
 impl Store {
+    /// The same database for acts that somebody does by hand: their units may hold the writer for longer, since one act may
+    /// be large, and there are few.
+    #[must_use]
+    pub fn by_hand(mut self) -> Self {
+        self.longest_hold = commit::LONGEST_HOLD_BY_HAND;
+        self
+    }
+
     /// Runs one unit of work; returns when all it did and saw is durable. An error undoes the unit. The unit may wait for
     /// nothing but its own statements, and must own what it uses.
     ///
@@ -160,8 +202,8 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match self.0.as_ref() {
-            Backend::Sqlite { writer, .. } => writer.write(work).await,
+        match self.backend.as_ref() {
+            Backend::Sqlite { writer, .. } => writer.write(work, self.longest_hold).await,
             Backend::Postgres { pool } => commit::write_on_postgres(pool, work).await,
         }
     }
@@ -171,20 +213,25 @@ impl Store {
     /// # Errors
     /// If none can be had.
     pub async fn read(&self) -> Result<Db, StoreError> {
-        Ok(Db::over(match self.0.as_ref() {
-            Backend::Sqlite { readers, .. } => Connection::PooledSqlite(readers.acquire().await?),
-            Backend::Postgres { pool } => Connection::PooledPostgres(pool.acquire().await?),
-        }))
+        Ok(match self.backend.as_ref() {
+            Backend::Sqlite { readers, .. } => Db::over(Connection::PooledSqlite(readers.acquire().await?)),
+            Backend::Postgres { pool } => Db::lent(pool.acquire().await?),
+        })
     }
 
-    /// Finishes what was accepted and closes the connections.
+    /// Finishes what was accepted and closes the connections. What does not close in time is left to the end of the process.
     pub async fn close(&self) {
-        match self.0.as_ref() {
-            Backend::Sqlite { writer, readers } => {
-                writer.close().await;
-                readers.close().await;
+        let closed = timeout(LONGEST_CLOSE, async {
+            match self.backend.as_ref() {
+                Backend::Sqlite { writer, readers } => {
+                    writer.close().await;
+                    readers.close().await;
+                }
+                Backend::Postgres { pool } => pool.close().await,
             }
-            Backend::Postgres { pool } => pool.close().await,
+        });
+        if closed.await.is_err() {
+            tracing::warn!("the database's connections did not close in time");
         }
     }
 }

@@ -37,13 +37,16 @@ impl Store {
                 make_private_folder(&file)?;
                 drop(private_file(&file)?);
                 let connect = sqlite_options(&file);
+                // Before the first connection: that one turns the file to WAL, and there SQLite does not wait for others.
+                let lock = migrate::lock_beside(&file).await?;
                 let mut first = connect.connect().await?;
                 if options.migrate {
-                    migrate::run_on_sqlite(&mut first, &file).await?;
+                    migrate::run_on_sqlite(&mut first).await?;
                 } else {
                     migrate::check(&migrate::applied_on_sqlite(&mut first).await?)?;
                 }
                 first.close().await?;
+                drop(lock);
                 let writer = commit::Writer::start(connect.clone()).await?;
                 let readers = SqlitePoolOptions::new()
                     .min_connections(1)
@@ -72,7 +75,7 @@ impl Store {
                 Backend::Postgres { pool }
             }
         };
-        Ok(Self(Arc::new(backend)))
+        Ok(Self { backend: Arc::new(backend), longest_hold: commit::LONGEST_HOLD })
     }
 
     /// Which migrations a database has, without changing it.
@@ -82,7 +85,10 @@ impl Store {
     pub async fn migrations(url: &str) -> Result<Vec<MigrationStatus>, StoreError> {
         let applied = match location(url)? {
             Location::Sqlite(file) if !file.exists() => std::collections::BTreeSet::new(),
-            Location::Sqlite(file) => migrate::applied_on_sqlite(&mut sqlite_options(&file).connect().await?).await?,
+            Location::Sqlite(file) => {
+                let _lock = migrate::lock_beside(&file).await?;
+                migrate::applied_on_sqlite(&mut sqlite_options(&file).connect().await?).await?
+            }
             Location::Postgres(connect) => migrate::applied_on_postgres(&mut connect.connect().await?).await?,
         };
         Ok(migrate::status(&applied))
@@ -140,4 +146,33 @@ pub(super) fn private_file(file: &Path) -> Result<std::fs::File, StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(file).map_err(|error| StoreError::Unavailable(format!("{}: {error}", file.display()).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_second_process_does_not_touch_the_file_before_the_first_has_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("frontdesk.db");
+        let first = migrate::lock_beside(&file).await.unwrap();
+        let url = format!("sqlite://{}", file.display());
+        let options = OpenOptions { url, max_connections: 4, migrate: true };
+        let mut second = std::pin::pin!(Store::open(&options));
+        // Long enough for a connection to be opened and the file to be turned to WAL, were it not for the lock.
+        for number in 0..50 {
+            let other = folder.path().join(format!("other-{number}.db"));
+            drop(private_file(&other).unwrap());
+            let elsewhere = async { sqlite_options(&other).connect().await.unwrap().close().await.unwrap() };
+            tokio::select! {
+                opened = &mut second => panic!("opened under another's lock: {opened:?}"),
+                () = elsewhere => {}
+            }
+        }
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
+        drop(first);
+        second.await.unwrap();
+        assert!(std::fs::metadata(&file).unwrap().len() > 0);
+    }
 }

@@ -25,7 +25,9 @@ pub enum Expiring {
     Attempts,
     /// One-time links.
     SetupLinks,
-    /// Grants, and with them their codes and families.
+    /// Grants that were ended, and with them their codes and families.
+    EndedGrants,
+    /// The same of grants that came to their end by themselves.
     Grants,
     /// Sessions with no grant left.
     Sessions,
@@ -37,16 +39,64 @@ pub enum Expiring {
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
         Self::SetupLinks,
+        Self::EndedGrants,
         Self::Grants,
         Self::Sessions,
         Self::Browsers,
         Self::RetiredIndices,
     ];
+
+    /// What removes a batch, and how many seconds after its end a row goes. Each walks an index on the time and sorts nothing.
+    const fn statement(self) -> (&'static str, i64) {
+        match self {
+            Self::AuthorizeRequests => (
+                "DELETE FROM authorize_requests WHERE id IN \
+                 (SELECT id FROM authorize_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                0,
+            ),
+            Self::Codes => (
+                "DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                CODE_KEPT,
+            ),
+            Self::Attempts => (
+                "DELETE FROM attempts WHERE bucket IN (SELECT bucket FROM attempts WHERE until <= $1 ORDER BY until LIMIT $2)",
+                0,
+            ),
+            Self::SetupLinks => (
+                "DELETE FROM setup_links WHERE id IN \
+                 (SELECT id FROM setup_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                DAY,
+            ),
+            Self::EndedGrants => (
+                "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE ended_at <= $1 ORDER BY ended_at LIMIT $2)",
+                ENDED_KEPT,
+            ),
+            Self::Grants => (
+                "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                ENDED_KEPT,
+            ),
+            Self::Sessions => (
+                "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.expires_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id) ORDER BY s.expires_at LIMIT $2)",
+                ENDED_KEPT,
+            ),
+            Self::Browsers => (
+                "DELETE FROM browsers WHERE id IN \
+                 (SELECT id FROM browsers WHERE last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2)",
+                BROWSER_KEPT,
+            ),
+            Self::RetiredIndices => (
+                "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT status_list, status_index \
+                 FROM retired_indices WHERE invalid_until <= $1 ORDER BY invalid_until LIMIT $2)",
+                0,
+            ),
+        }
+    }
 }
 
 /// Removes one batch. Returns how many rows went; fewer than a batch means that no more are there.
@@ -54,43 +104,7 @@ impl Expiring {
 /// # Errors
 /// If the database refuses.
 pub async fn batch(tx: &mut Tx, of: Expiring, now: Timestamp) -> Result<u64, StoreError> {
-    let (text, before) = match of {
-        Expiring::AuthorizeRequests => (
-            "DELETE FROM authorize_requests WHERE id IN \
-             (SELECT id FROM authorize_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-            0,
-        ),
-        Expiring::Codes => (
-            "DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-            CODE_KEPT,
-        ),
-        Expiring::Attempts => (
-            "DELETE FROM attempts WHERE bucket IN (SELECT bucket FROM attempts WHERE until <= $1 ORDER BY until LIMIT $2)",
-            0,
-        ),
-        Expiring::SetupLinks => (
-            "DELETE FROM setup_links WHERE id IN (SELECT id FROM setup_links WHERE expires_at <= $1 ORDER BY id LIMIT $2)",
-            DAY,
-        ),
-        Expiring::Grants => (
-            "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE ended_at <= $1 OR expires_at <= $1 ORDER BY id LIMIT $2)",
-            ENDED_KEPT,
-        ),
-        Expiring::Sessions => (
-            "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.expires_at <= $1 \
-             AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id) ORDER BY s.id LIMIT $2)",
-            ENDED_KEPT,
-        ),
-        Expiring::Browsers => (
-            "DELETE FROM browsers WHERE id IN (SELECT id FROM browsers WHERE last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2)",
-            BROWSER_KEPT,
-        ),
-        Expiring::RetiredIndices => (
-            "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT status_list, status_index FROM retired_indices \
-             WHERE invalid_until <= $1 ORDER BY status_list, status_index LIMIT $2)",
-            0,
-        ),
-    };
+    let (text, before) = of.statement();
     on!(tx, |db| sqlx::query(text)
         .bind(now.as_seconds().saturating_sub(before))
         .bind(BATCH)
@@ -99,8 +113,83 @@ pub async fn batch(tx: &mut Tx, of: Expiring, now: Timestamp) -> Result<u64, Sto
         .map(|done| done.rows_affected()))
 }
 
+/// Free pages that are left in SQLite's file for what comes next.
+const FREE_KEPT: i64 = 1_000;
+
+/// Gives some of the space that purged rows left in SQLite's file back to the system. False: there is no more to give. PostgreSQL
+/// sees to that by itself.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn shrink(tx: &mut Tx) -> Result<bool, StoreError> {
+    if tx.is_postgres() {
+        return Ok(false);
+    }
+    let (free,): (i64,) = on!(tx, |db| sqlx::query_as("PRAGMA freelist_count").fetch_one(db).await)?;
+    if free <= FREE_KEPT {
+        return Ok(false);
+    }
+    // A page at a step; a quarter of a mebibyte holds nobody up.
+    on!(tx, |db| sqlx::query("PRAGMA incremental_vacuum(64)").execute(db).await.map(drop))?;
+    Ok(true)
+}
+
 /// Whether a batch was full, so that more may be there.
 #[must_use]
 pub fn was_full(removed: u64) -> bool {
     i64::try_from(removed).is_ok_and(|removed| removed >= BATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::TestStore;
+
+    #[tokio::test]
+    async fn nothing_that_runs_on_the_writer_scans_a_table() {
+        let store = TestStore::open().await;
+        if !store.url().starts_with("sqlite") {
+            // PostgreSQL plans by what stands in the tables; SQLite's plan is the one that everybody waits for.
+            for of in Expiring::ALL {
+                assert_eq!(
+                    store.write(async move |tx| batch(tx, of, Timestamp::from_seconds(1)).await).await.unwrap(),
+                    0
+                );
+            }
+            return;
+        }
+        let mut texts: Vec<&str> = Expiring::ALL.iter().map(|of| of.statement().0).collect();
+        texts.push(crate::store::grants::COOKIE_CLIENTS_OF);
+        for text in texts {
+            let plan = store.plan(text).await;
+            assert!(!plan.is_empty());
+            for step in plan {
+                assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE FOR ORDER BY"), "{text}\n{step}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn space_of_purged_rows_goes_back_in_small_steps() {
+        let store = TestStore::open().await;
+        let shrunk = async || store.write(async |tx| shrink(tx).await).await.unwrap();
+        assert!(!shrunk().await, "an empty database has nothing to give");
+        if !store.url().starts_with("sqlite") {
+            return;
+        }
+        let pages = async || store.number("PRAGMA page_count").await;
+        for letter in ["a", "b", "c"] {
+            let fill = format!(
+                "INSERT INTO installation (name, value) VALUES ('{letter}', REPLACE(HEX(ZEROBLOB(1000000)), '00', '{letter}{letter}'))"
+            );
+            store.run(Box::leak(fill.into_boxed_str())).await;
+        }
+        store.run("DELETE FROM installation").await;
+        let before = pages().await;
+        assert!(before > FREE_KEPT + 64);
+        assert!(shrunk().await);
+        assert_eq!(pages().await, before - 64);
+        while shrunk().await {}
+        assert!(store.number("PRAGMA freelist_count").await <= FREE_KEPT);
+    }
 }

@@ -26,6 +26,11 @@ impl TestStore {
         Self { store, url, _folder: Arc::new(folder) }
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same database once more, as a second process sees it.
     pub(crate) async fn open_again(&self) -> Store {
         connect(&self.url).await
@@ -91,6 +96,17 @@ impl TestStore {
         self.write(async move |tx| {
             let row: (i64,) = super::on!(tx, |db| sqlx::query_as(sql).fetch_one(db).await)?;
             Ok(row.0)
+        })
+        .await
+        .unwrap()
+    }
+
+    /// How SQLite would run a statement, step by step.
+    pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
+        let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+        self.write(async move |tx| {
+            let rows: Vec<(i64, i64, i64, String)> = super::on!(tx, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+            Ok(rows.into_iter().map(|(.., step)| step).collect())
         })
         .await
         .unwrap()

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::endings::{self, Grants};
 use super::{Db, StoreError, Tx, on};
 use crate::domain::id::{Subject, UserId};
 use crate::domain::time::Timestamp;
@@ -160,6 +161,18 @@ pub async fn describe(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     .map(drop))
 }
 
+/// Lets go of a person's e-mail address, so that somebody else may have it.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn release_email(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE users SET email = NULL, email_key = NULL, email_verified = FALSE WHERE id = $1")
+        .bind(id.as_str())
+        .execute(db)
+        .await
+        .map(drop))
+}
+
 /// Touches a person so that something may be born under them, or ended. False: there is none of that id.
 ///
 /// # Errors
@@ -235,11 +248,12 @@ pub async fn enable(tx: &mut Tx, id: &UserId, now: Timestamp) -> Result<bool, St
     Ok(hit == 1)
 }
 
-/// Deletes a person and all that hangs on them.
+/// Deletes a person and all that hangs on them. The status bits of their grants stay set until `invalid_until`.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn remove(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+pub async fn remove(tx: &mut Tx, id: &UserId, invalid_until: Timestamp) -> Result<(), StoreError> {
+    while endings::delete_grants(tx, Grants::User(id), invalid_until).await? {}
     on!(tx, |db| sqlx::query("DELETE FROM users WHERE id = $1").bind(id.as_str()).execute(db).await.map(drop))
 }
 

@@ -11,7 +11,7 @@ use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::store::audit::{self, Event};
 use crate::store::endings::{self, Grants};
-use crate::store::{StoreError, Tx, consents, users};
+use crate::store::{Store, StoreError, Tx, consents, users};
 
 /// What to end.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,8 @@ impl Ended {
     }
 }
 
-/// Ends something and all that hangs on it. `actor` is written as in [`Event::actor`].
+/// Ends something and all that hangs on it; of very many grants only a first batch, since the rest is worthless with its
+/// parent (see [`end_rest`]). `actor` is written as in [`Event::actor`].
 ///
 /// # Errors
 /// If the database refuses.
@@ -69,13 +70,87 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<Ended, StoreError> {
     let sessions = end_sessions(tx, what, reason, now).await?;
-    let grants = endings::end_grants(tx, grants_of(what, reason), reason, now).await?;
+    let grants = endings::end_grants(tx, grants_of(what, reason), None, reason, now).await?.ids;
     let ended = Ended { sessions, grants };
     // An alarm is worth a row even when a neighbour ended the rows a moment before.
     if !ended.is_empty() || reason.is_alarm() {
         record(tx, what, reason, &ended, actor, now).await?;
     }
     Ok(ended)
+}
+
+/// Everything of somebody: where there may be more grants than one unit of work can end.
+#[derive(Debug, Clone)]
+pub enum Whole {
+    /// A person.
+    User(UserId),
+    /// What ends with a person's sessions.
+    SessionsOf(UserId),
+    /// A client.
+    Client(ClientId),
+}
+
+impl Whole {
+    fn what(&self) -> What<'_> {
+        match self {
+            Self::User(user) => What::User(user),
+            Self::SessionsOf(user) => What::SessionsOf { user, keep: None },
+            Self::Client(client) => What::Client(client),
+        }
+    }
+}
+
+/// Ends what [`end`] left over, in units of its own, so that nobody waits long behind any of them. Returns how many grants.
+///
+/// # Errors
+/// If the database refuses; what was ended until then stays so.
+pub async fn end_rest(
+    store: &Store,
+    whole: &Whole,
+    reason: EndReason,
+    actor: &'static str,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let (mut total, mut after) = (0, None);
+    loop {
+        let (whole, from) = (whole.clone(), after.take());
+        let (count, go_on_after) = store
+            .write(async move |tx| {
+                let what = whole.what();
+                let some = endings::end_grants(tx, grants_of(what, reason), from.as_ref(), reason, now).await?;
+                let ended = Ended { sessions: Vec::new(), grants: some.ids };
+                if !ended.is_empty() {
+                    record(tx, what, reason, &ended, actor, now).await?;
+                }
+                Ok((ended.grants.len(), some.go_on_after))
+            })
+            .await?;
+        total += count;
+        if go_on_after.is_none() {
+            return Ok(total);
+        }
+        after = go_on_after;
+    }
+}
+
+/// Deletes the grants of somebody who was ended and shall be removed, in units of its own. Their status bits stay set until
+/// `invalid_until`.
+///
+/// # Errors
+/// If the database refuses; what was deleted until then stays so.
+pub async fn delete_grants(store: &Store, whole: &Whole, invalid_until: Timestamp) -> Result<(), StoreError> {
+    loop {
+        let whole = whole.clone();
+        let more = store
+            .write(async move |tx| {
+                let grants = grants_of(whole.what(), EndReason::Admin);
+                endings::delete_grants(tx, grants, invalid_until).await
+            })
+            .await?;
+        if !more {
+            return Ok(());
+        }
+    }
 }
 
 async fn end_sessions(

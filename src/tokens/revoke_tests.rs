@@ -110,3 +110,83 @@ async fn an_alarm_is_recorded_although_nothing_was_left_to_end() {
     assert_eq!(rows.len(), 2);
     assert!(!rows[0].contains("alarm") && rows[1].contains("\"alarm\":true"), "{rows:?}");
 }
+
+/// Grants m1 to m4500 of u2 for c1, each with a family, some over by themselves.
+async fn many(store: &TestStore) {
+    for part in [
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)",
+        "WITH RECURSIVE n (i) AS (SELECT 1501 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)",
+        "WITH RECURSIVE n (i) AS (SELECT 3001 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)",
+    ] {
+        let grants = format!(
+            "INSERT INTO grants (id, user_id, client_id, session_id, sid, session_linked, scope, resources, claims, auth_time, \
+             acr, amr, delivery, status_list, status_index, created_at, last_used_at, expires_at, mac) {part} \
+             SELECT 'm' || CAST(i AS TEXT), 'u2', 'c1', 's3', '', TRUE, '', '', '', 0, '', '', 'body', 2, i, 0, 0, \
+             1800000001 - i % 2, '' FROM n"
+        );
+        let families = format!(
+            "INSERT INTO refresh_families (id, grant_id, client_id, session_id, root_id, delivery, retry, grace, generation, \
+             rotated_at, created_at, expires_at, idle_expires_at, retry_streak, retry_counted, retry_contexts) {part} \
+             SELECT 'm' || CAST(i AS TEXT), 'm' || CAST(i AS TEXT), 'c1', 's3', 'r', 'body', '', 0, 0, 0, 0, 0, 0, 0, FALSE, '' \
+             FROM n"
+        );
+        store.run(Box::leak(grants.into_boxed_str())).await;
+        store.run(Box::leak(families.into_boxed_str())).await;
+    }
+}
+
+#[tokio::test]
+async fn no_unit_ends_more_than_a_batch_and_the_rest_follows() {
+    let left = "SELECT COUNT(*) FROM grants WHERE client_id = 'c1' AND ended_at IS NULL AND expires_at > 1800000000";
+    for (what, whole) in [
+        (What::Client(id(|id| ClientId::new(id), "c1")), Whole::Client(ClientId::new("c1"))),
+        (What::User(id(|id| UserId::new(id), "u2")), Whole::User(UserId::new("u2"))),
+        (What::SessionsOf { user: id(|id| UserId::new(id), "u2"), keep: None }, Whole::SessionsOf(UserId::new("u2"))),
+    ] {
+        let store = house().await;
+        many(&store).await;
+        assert_eq!(store.number(left).await, 2_250);
+        store.write(async move |tx| end(tx, what, EndReason::Admin, "cli", NOW).await).await.unwrap();
+        assert_eq!(store.number(left).await, 250, "{what:?}");
+        let rest = end_rest(&store, &whole, EndReason::Admin, "cli", NOW).await.unwrap();
+        assert!(rest >= 250, "{rest}");
+        assert_eq!(store.number(left).await, 0);
+        assert_eq!(
+            store
+                .number(
+                    "SELECT COUNT(*) FROM refresh_families f JOIN grants g ON g.id = f.grant_id \
+                     WHERE g.ended_at IS NOT NULL AND f.ended_at IS NULL"
+                )
+                .await,
+            0
+        );
+        assert_eq!(store.number("SELECT COUNT(*) FROM grants WHERE id IN ('g2', 'g3') AND ended_at IS NULL").await, 2);
+        assert_eq!(end_rest(&store, &whole, EndReason::Admin, "cli", NOW).await.unwrap(), 0);
+        if matches!(whole, Whole::SessionsOf(_)) {
+            continue;
+        }
+        delete_grants(&store, &whole, NOW).await.unwrap();
+        assert_eq!(store.number("SELECT COUNT(*) FROM grants WHERE id LIKE 'm%'").await, 0);
+        assert_eq!(store.number("SELECT COUNT(*) FROM refresh_families WHERE id LIKE 'm%'").await, 0);
+        assert_eq!(
+            store
+                .number("SELECT COUNT(*) FROM retired_indices WHERE status_list = 2 AND invalid_until = 1800000000")
+                .await,
+            4_500
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_status_bits_of_a_removed_person_stay_set() {
+    let store = house().await;
+    store.write(async move |tx| users::remove(tx, &UserId::new("u1"), NOW).await).await.unwrap();
+    assert_eq!(store.texts("SELECT id FROM grants ORDER BY id").await, ["g4"]);
+    assert_eq!(store.texts("SELECT id FROM sessions ORDER BY id").await, ["s3"]);
+    assert_eq!(
+        store
+            .texts("SELECT CAST(status_index AS TEXT) FROM retired_indices WHERE invalid_until = 1800000000 ORDER BY status_index")
+            .await,
+        ["1", "2", "3"]
+    );
+}

@@ -247,6 +247,35 @@ async fn a_code_that_a_stranger_spoils_meanwhile_is_no_second_use() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_client_that_is_disabled_amid_redemptions_leaves_nothing_and_nobody_waits_in_vain() {
+    for _ in 0..ROUNDS {
+        let provider = TestProvider::https().await;
+        let app = provider.client("spa");
+        let browser = provider.browser();
+        app.signed_in_at(&browser, ALICE).await;
+        let mut codes = Vec::new();
+        for _ in 0..AT_ONCE {
+            codes.push(app.code_at(&browser, ALICE).await);
+        }
+        let mut tasks = JoinSet::new();
+        let mut disabling = JoinSet::new();
+        for (turn, code) in codes.into_iter().enumerate() {
+            if turn == AT_ONCE / 2 {
+                let provider = provider.clone();
+                disabling.spawn(async move { provider.disable_client("spa").await });
+            }
+            let (app, tab) = (app.clone(), browser.copied_to("192.0.2.7"));
+            tasks.spawn(async move { app.redeem_at(&tab, &code).await });
+        }
+        let answers = tasks.join_all().await;
+        disabling.join_all().await;
+
+        granted(&answers);
+        assert_eq!((provider.live_grants().await, provider.live_families().await), (0, 0));
+    }
+}
+
 /// Other people's requests that run meanwhile, so that the dropped one meets full batches.
 async fn load(provider: &TestProvider, token: &mut String) {
     let app = provider.client("native");

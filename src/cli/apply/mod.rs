@@ -13,11 +13,13 @@ use super::clients::{house, proves_itself};
 use super::output::{Format, say};
 use super::undo::{Ending, write_or_undo};
 use super::{Context, Failure};
+use crate::accounts::declared::{self, Applied, Declared};
 use crate::accounts::password_rules;
 use crate::accounts::passwords::{Passwords, PhcHash};
-use crate::accounts::people::{self, Act, Applied, NewPassword, PeopleError};
+use crate::accounts::people::{self, Act, NewPassword, PeopleError};
 use crate::accounts::registration::Registration;
 use crate::app::password_policy;
+use crate::domain::grant::EndReason;
 use crate::domain::id::ClientId;
 use crate::domain::secret::Secret;
 use crate::keys::vault::{Purpose, Vault};
@@ -25,6 +27,7 @@ use crate::oauth::registration::{
     Declaration, DeclaredClient, DeclaredSecret, Deed, House, Item, Refused, Registrar, fresh_secret, secret_mac,
 };
 use crate::store::{Store, StoreError, Tx, clients, users};
+use crate::tokens::revoke::{self, Whole};
 
 const ACTOR: &str = "cli";
 
@@ -67,7 +70,9 @@ struct Change {
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let file = file::read(&arguments.file)?;
-    let store = context.store().await?;
+    // Thrown away at the end, if it was made for a dry run.
+    let (store, _folder) =
+        if arguments.dry_run { context.store_to_look_at().await? } else { (context.store().await?, None) };
     let done = apply(context, &store, file, arguments).await;
     store.close().await;
     let report = done?;
@@ -89,8 +94,11 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
 
 async fn apply(context: &Context, store: &Store, file: File, arguments: &Arguments) -> Result<Report, Failure> {
     let now = context.now();
-    let vault =
-        if needs_vault(store, &file, arguments).await? { Some(Arc::new(context.vault(store).await?)) } else { None };
+    let vault = match (needs_vault(store, &file, arguments).await?, arguments.dry_run) {
+        (false, _) => None,
+        (true, false) => Some(Arc::new(context.vault(store).await?)),
+        (true, true) => Some(Arc::new(context.vault_to_look_with(store).await?)),
+    };
     let hashes = hash(context, store, &file, arguments.reset_passwords).await?;
     let fresh: HashMap<String, Secret> =
         file.clients.iter().filter(|client| client.secret.is_none()).map(|c| (c.id.clone(), fresh_secret())).collect();
@@ -116,6 +124,11 @@ async fn apply(context: &Context, store: &Store, file: File, arguments: &Argumen
     .map_err(|refusals| {
         file::mistakes(&arguments.file, refusals.into_iter().map(|one| places.mistake(one)).collect())
     })?;
+    if !dry_run {
+        for (whole, reason) in &done.worthless {
+            revoke::end_rest(store, whole, *reason, ACTOR, now).await?;
+        }
+    }
     notes.extend(done.notes);
     let secrets = fresh.into_iter().filter(|(id, _)| !dry_run && done.secrets_set.iter().any(|set| set.as_str() == id));
     Ok(Report {
@@ -218,6 +231,8 @@ struct Work {
 struct Done {
     changes: Vec<Change>,
     secrets_set: Vec<ClientId>,
+    /// What may have grants left that are worth nothing any more.
+    worthless: Vec<(Whole, EndReason)>,
     notes: Vec<String>,
 }
 
@@ -238,46 +253,57 @@ impl Work {
         for id in outcome.out_of_service {
             done.notes.push(format!("client {id} is out of service and stays so; see `frontdesk clients enable {id}`"));
         }
+        done.worthless.extend(outcome.deeds.iter().filter_map(|(item, deed)| match (item, deed) {
+            (Item::Client(id), Deed::Disabled) => Some((Whole::Client(ClientId::new(id)), EndReason::ClientDisabled)),
+            _ => None,
+        }));
         done.changes.extend(outcome.deeds.into_iter().map(|(item, change)| match item {
             Item::Client(id) => Change { kind: "client", id, change },
             Item::Resource(id) => Change { kind: "resource", id, change },
         }));
-        let mut refusals = Vec::new();
-        for person in &self.people {
-            if let Err(refusal) = self.person(tx, person, &mut done).await? {
-                refusals.push(Refusal::Person(person.username.key(), refusal));
-            }
+        if let Err(refusals) = self.people(tx, &mut done).await? {
+            return Ok(Err(refusals));
         }
-        if refusals.is_empty() && self.arguments.0 {
+        if self.arguments.0 {
             self.prune(tx, &mut done).await?;
         }
-        Ok(if refusals.is_empty() { Ok(done) } else { Err(refusals) })
+        Ok(Ok(done))
     }
 
-    async fn person(
-        &self,
-        tx: &mut Tx,
-        person: &Registration,
-        done: &mut Done,
-    ) -> Result<Result<(), PeopleError>, StoreError> {
-        let hash = self.hashes.get(&person.username.key());
-        let password = hash.zip(self.vault.as_deref()).map(|(hash, vault)| NewPassword { hash, vault });
+    async fn people(&self, tx: &mut Tx, done: &mut Done) -> Result<Result<(), Vec<Refusal>>, StoreError> {
+        let hash = |registration: &Registration| self.hashes.get(&registration.username.key());
+        let declared: Vec<Declared<'_>> = self
+            .people
+            .iter()
+            .map(|registration| {
+                let password = hash(registration).zip(self.vault.as_deref());
+                Declared { registration, password: password.map(|(hash, vault)| NewPassword { hash, vault }) }
+            })
+            .collect();
         let act = Act { actor: ACTOR, now: self.now };
-        let applied = match people::apply(tx, person, password, self.arguments.1, act).await? {
+        let applied = match declared::declare(tx, &declared, self.arguments.1, act).await? {
             Ok(applied) => applied,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refused) => {
+                let name = |position: usize| self.people.get(position).map(|person| person.username.key());
+                let refusals = refused.into_iter();
+                return Ok(Err(refusals
+                    .map(|one| Refusal::Person(name(one.position).unwrap_or_default(), one.error))
+                    .collect()));
+            }
         };
-        let name = person.username.as_str();
-        let change = match applied {
-            Applied::Unchanged(_) => return Ok(Ok(())),
-            Applied::Changed(_) => Deed::Changed,
-            Applied::Created(_) => Deed::Created,
-        };
-        if change == Deed::Created && hash.is_none() {
-            // Either the file has none, or the person was removed after we looked whom to hash for.
-            done.notes.push(format!("user {name} has no password; see `frontdesk users set-password {name}`"));
+        for (person, applied) in self.people.iter().zip(applied) {
+            let name = person.username.as_str();
+            let change = match applied {
+                Applied::Unchanged(_) => continue,
+                Applied::Changed(_) => Deed::Changed,
+                Applied::Created(_) => Deed::Created,
+            };
+            if change == Deed::Created && hash(person).is_none() {
+                // Either the file has none, or the person was removed after we looked whom to hash for.
+                done.notes.push(format!("user {name} has no password; see `frontdesk users set-password {name}`"));
+            }
+            done.changes.push(Change { kind: "user", id: name.to_owned(), change });
         }
-        done.changes.push(Change { kind: "user", id: name.to_owned(), change });
         Ok(Ok(()))
     }
 
@@ -291,6 +317,7 @@ impl Work {
             let name = user.username.as_str();
             match people::disable(tx, &user.id, act).await? {
                 Ok(true) => {
+                    done.worthless.push((Whole::User(user.id.clone()), EndReason::UserDisabled));
                     done.changes.push(Change { kind: "user", id: name.to_owned(), change: Deed::Disabled });
                 }
                 Ok(false) => {}

@@ -198,8 +198,22 @@ fn comes_from_its_browser(standing: &Standing, caller: &Caller) -> bool {
 /// family to replace, and open two. False: it is over.
 async fn hold_parents(tx: &mut Tx, standing: &Standing, now: Timestamp) -> Result<bool, StoreError> {
     let grant = &standing.grant;
-    Ok((grant.delivery != Delivery::Cookie || grants::touch_session(tx, &grant.session_id, now).await?)
-        && grants::touch(tx, &grant.id, now).await?)
+    if grant.delivery != Delivery::Cookie {
+        return grants::touch(tx, &grant.id, now).await;
+    }
+    if !grants::touch_session(tx, &grant.session_id, now).await? {
+        return Ok(false);
+    }
+    // The grant that will be replaced is held as well, and the older of the two first: so do those who end all grants of a
+    // person or a client, and PostgreSQL would break one of us off if we met them in the other order.
+    let replaced = grants::with_cookie_family(tx, &grant.session_id, &grant.client_id).await?;
+    let mut held = [Some(&grant.id), replaced.as_ref().filter(|replaced| **replaced != grant.id)];
+    held.sort();
+    let mut lives = true;
+    for id in held.into_iter().flatten() {
+        lives &= grants::touch(tx, id, now).await? || *id != grant.id;
+    }
+    Ok(lives)
 }
 
 /// Opens the family of a grant, if its client gets refresh tokens. In cookie mode an older living family of the same session

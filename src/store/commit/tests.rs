@@ -257,13 +257,11 @@ async fn while_another_process_writes_units_wait_and_then_are_told_to_come_back(
     // It lets go in time.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let mut waiting = tokio::task::JoinSet::new();
-    waiting.spawn({
-        let store = store.clone();
-        async move { write_pair(&store, 1).await }
-    });
+    let asking = store.clone();
+    waiting.spawn(async move { write_pair(&asking, 1).await });
     assert_eq!(rows(&store).await, 0, "readers do not wait");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    waiting.join_all().await.into_iter().for_each(|outcome| outcome.unwrap());
+    waiting.join_next().await.unwrap().unwrap().unwrap();
 
     // It does not.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();

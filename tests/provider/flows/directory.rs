@@ -1,5 +1,9 @@
 //! What another process changes is seen with the next look at the counters.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdesk::jobs::Jobs;
 use serde_json::json;
 
 use crate::support::{ALICE, TestProvider};
@@ -58,7 +62,7 @@ async fn a_process_that_has_not_looked_for_too_long_gives_nothing() {
     let provider = TestProvider::start().await;
     let app = provider.client("web");
     let tokens = app.tokens_of(ALICE).await;
-    provider.app().clock.advance(std::time::Duration::from_secs(31));
+    provider.app().clock.advance(Duration::from_secs(31));
 
     let answer = app.refresh(&tokens.refresh).await.expect(503);
 
@@ -69,4 +73,32 @@ async fn a_process_that_has_not_looked_for_too_long_gives_nothing() {
     provider.get("/readyz").await.expect(200);
     app.refresh(&tokens.refresh).await.expect_tokens();
     assert_eq!(provider.number("SELECT generation FROM refresh_families").await, 1);
+}
+
+#[tokio::test]
+async fn a_running_process_hears_of_a_change_when_it_happens() {
+    // PostgreSQL tells; on SQLite the poll has to be quick.
+    let provider = TestProvider::start().await;
+    let poll = if provider.is_on_postgres() { Duration::from_secs(3_600) } else { Duration::from_millis(5) };
+    let provider = TestProvider::with(|config| config.limits.change_poll = poll).await;
+    let second = Arc::new(provider.second_process().await);
+    second.clock.advance(Duration::from_secs(1));
+    let jobs = Jobs::start(&second);
+    let directory = &second.provider.directory;
+    let looked = async || {
+        while directory.confirmed_at() != second.clock.now() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), looked()).await.unwrap();
+
+    provider.register("new", json!({ "application_type": "service", "scope": "notes:read" })).await;
+
+    let followed = async || {
+        while directory.snapshot().client("new").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), followed()).await.unwrap();
+    jobs.stop().await;
 }

@@ -3,6 +3,7 @@
 mod account_room;
 mod audience;
 mod authorize_ways;
+mod clock;
 mod code_flow;
 mod cookie_mode;
 mod direct_login;

@@ -34,6 +34,11 @@ impl TestDatabase {
         (Self { url, eyes, _folder: folder }, store)
     }
 
+    /// Whether it is PostgreSQL.
+    pub(super) fn is_postgres(&self) -> bool {
+        matches!(self.eyes, Eyes::Postgres(_))
+    }
+
     /// The same database as a second process sees it.
     pub(crate) async fn open_again(&self) -> Store {
         connect(&self.url).await

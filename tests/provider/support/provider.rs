@@ -92,6 +92,11 @@ impl TestProvider {
         App::start(Arc::new(self.app().config().clone()), store, vault, self.app().clock.clone()).await.unwrap()
     }
 
+    /// Whether the database is PostgreSQL.
+    pub(crate) fn is_on_postgres(&self) -> bool {
+        self.0.database.is_postgres()
+    }
+
     /// What serves.
     pub(crate) fn app(&self) -> &App {
         &self.0.app
