@@ -35,9 +35,12 @@ impl Store {
         let backend = match location(&options.url)? {
             Location::Sqlite(file) => {
                 make_private_folder(&file)?;
-                drop(private_file(&file)?);
+                let is_new = private_file(&file)?.metadata().map_or(true, |file| file.len() == 0);
                 let connect = sqlite_options(&file);
-                let mut first = connect.connect().await?;
+                // Said only to a new database: SQLite writes it down at every connection that says it.
+                let creating =
+                    if is_new { connect.clone().auto_vacuum(SqliteAutoVacuum::Incremental) } else { connect.clone() };
+                let mut first = creating.connect().await?;
                 if options.migrate {
                     migrate::run_on_sqlite(&mut first, &file).await?;
                 } else {
@@ -112,7 +115,6 @@ fn sqlite_options(file: &Path) -> SqliteConnectOptions {
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("secure_delete", "on")
