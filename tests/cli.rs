@@ -2,62 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-struct Place(tempfile::TempDir);
+#[path = "support/place.rs"]
+mod place;
+
+use place::Place;
 
 impl Place {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        place.write("config.toml", "[server]\nissuer = \"https://id.example.com\"\n[passwords]\nmemory_kib = 19456\n");
-        place
+        Self::with("[server]\nissuer = \"https://id.example.com\"\n[passwords]\nmemory_kib = 19456\n")
     }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_frontdesk"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-
-    /// Runs a command that must succeed; gives what it printed as data and as words.
-    fn ok(&self, arguments: &[&str]) -> (String, String) {
-        let output = self.run(arguments);
-        let (data, words) = texts(&output);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{data}{words}");
-        (data, words)
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[arguments, &["--json"]].concat()).0).unwrap()
-    }
-
-    /// Runs a command that must fail with a code; gives its words.
-    fn fails(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let (data, words) = texts(&output);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{data}{words}");
-        assert_eq!(data, "", "what went wrong is words, not data");
-        words
-    }
-}
-
-fn texts(output: &Output) -> (String, String) {
-    (String::from_utf8(output.stdout.clone()).unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
 }
 
 const HOUSE: &str = r#"
@@ -292,15 +249,8 @@ fn two_processes_that_apply_at_once_agree() {
     let place = with_house();
     place.ok(&["migrate"]);
     let start = || {
-        Command::new(env!("CARGO_BIN_EXE_frontdesk"))
-            .args(["apply", "house.toml", "--json"])
-            .current_dir(place.path())
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        let mut command = place.command(&["apply", "house.toml", "--json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let reports: Vec<Value> = [start(), start(), start()]
         .into_iter()

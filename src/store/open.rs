@@ -39,7 +39,11 @@ impl Store {
                 let connect = sqlite_options(&file);
                 // Before the first connection: that one turns the file to WAL, and there SQLite does not wait for others.
                 let lock = migrate::lock_beside(&file).await?;
-                let mut first = connect.connect().await?;
+                let is_new = std::fs::metadata(&file).map_or(true, |file| file.len() == 0);
+                // Said only to a new database: SQLite writes it down at every connection that says it.
+                let creating =
+                    if is_new { connect.clone().auto_vacuum(SqliteAutoVacuum::Incremental) } else { connect.clone() };
+                let mut first = creating.connect().await?;
                 if options.migrate {
                     migrate::run_on_sqlite(&mut first).await?;
                 } else {
@@ -118,7 +122,6 @@ fn sqlite_options(file: &Path) -> SqliteConnectOptions {
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("secure_delete", "on")

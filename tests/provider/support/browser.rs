@@ -7,7 +7,8 @@ use axum::extract::ConnectInfo;
 use axum::http::Method;
 use cookie::{Cookie, SameSite};
 
-use super::provider::{HOME, build_request};
+use super::asking::build_request;
+use super::provider::HOME;
 use super::{Answer, PASSWORD, TestProvider, encode};
 
 /// A browser.

@@ -1,37 +1,44 @@
 //! A database for one test, and a look into it past the provider.
 
 use frontdesk::store::{OpenOptions, Store};
-use sqlx::{Connection as _, Executor as _, PgPool, SqlitePool};
+use sqlx::{Connection as _, Executor as _, PgPool, SqliteConnection};
 
 /// A database that only this test knows.
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
-    url: String,
+    pub(super) url: String,
     eyes: Eyes,
     _folder: tempfile::TempDir,
 }
 
 #[derive(Debug)]
 enum Eyes {
-    Sqlite(SqlitePool),
+    /// Opened for each look and closed again: whether somebody has a SQLite file open tells in what it does with the file.
+    Sqlite,
     Postgres(PgPool),
 }
 
 impl TestDatabase {
     /// An empty database with all migrations.
     pub(crate) async fn open() -> (Self, Store) {
+        let database = Self::empty().await;
+        let store = connect(&database.url).await;
+        (database, store)
+    }
+
+    /// An empty database without any table. On SQLite there is not even a file.
+    pub(crate) async fn empty() -> Self {
+        let Some(url) = postgres() else { return Self::in_file() };
+        let url = in_schema_of_its_own(&url).await;
+        let eyes = Eyes::Postgres(PgPool::connect_lazy(&url).unwrap());
+        Self { url, eyes, _folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The same on SQLite in any case.
+    pub(crate) fn in_file() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let postgres = postgres();
-        let url = match &postgres {
-            Some(url) => in_schema_of_its_own(url).await,
-            None => format!("sqlite://{}", folder.path().join("test.db").display()),
-        };
-        let store = connect(&url).await;
-        let eyes = match postgres {
-            Some(_) => Eyes::Postgres(PgPool::connect_lazy(&url).unwrap()),
-            None => Eyes::Sqlite(SqlitePool::connect_lazy(&url).unwrap()),
-        };
-        (Self { url, eyes, _folder: folder }, store)
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        Self { url, eyes: Eyes::Sqlite, _folder: folder }
     }
 
     /// Whether it is PostgreSQL.
@@ -48,7 +55,12 @@ impl TestDatabase {
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let row: (i64,) = match &self.eyes {
-            Eyes::Sqlite(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
+            Eyes::Sqlite => {
+                let mut connection = self.look().await;
+                let row = sqlx::query_as(sql).fetch_one(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                row
+            }
             Eyes::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
         };
         row.0
@@ -58,7 +70,12 @@ impl TestDatabase {
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let rows: Vec<(String,)> = match &self.eyes {
-            Eyes::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+            Eyes::Sqlite => {
+                let mut connection = self.look().await;
+                let rows = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                rows
+            }
             Eyes::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
         };
         rows.into_iter().map(|(text,)| text).collect()
@@ -68,9 +85,17 @@ impl TestDatabase {
     pub(crate) async fn run(&self, sql: &str) {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         match &self.eyes {
-            Eyes::Sqlite(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+            Eyes::Sqlite => {
+                let mut connection = self.look().await;
+                drop(sqlx::query(sql).execute(&mut connection).await.unwrap());
+                connection.close().await.unwrap();
+            }
             Eyes::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
         }
+    }
+
+    async fn look(&self) -> SqliteConnection {
+        SqliteConnection::connect(&self.url).await.unwrap()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A provider to test against, people with browsers, and relying apps.
 
 mod answer;
+mod asking;
 mod browser;
 mod database;
 mod forger;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{Method, Request, header};
+use axum::http::{Request, header};
 use frontdesk::accounts::people::{self, Act};
 use frontdesk::app::App;
 use frontdesk::config::{Config, Issuer};
@@ -26,7 +26,8 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::database::TestDatabase;
-use super::{Answer, Browser, RelyingParty, house};
+use super::relying_party::Registered;
+use super::{Answer, RelyingParty, house};
 
 /// When every test begins.
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -146,26 +147,21 @@ impl TestProvider {
         self.0.answers.lock().unwrap().clone()
     }
 
-    /// A GET by a program.
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.get_with(path, &[]).await
+    /// What is registered of a client.
+    pub(super) fn registered(&self, id: &str) -> Registered {
+        let snapshot = self.app().provider.directory.snapshot();
+        let client = snapshot.client(id).unwrap_or_else(|| panic!("{id} is not registered"));
+        let settings = &client.settings;
+        Registered {
+            method: settings.token_endpoint_auth_method,
+            redirect_uri: settings.redirect_uris.first().map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
+            scope: settings.scope.to_string(),
+        }
     }
 
-    /// A GET by a program with headers.
-    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        self.send(build_request(Method::GET, path, headers, String::new())).await
-    }
-
-    /// A form sent by a program.
-    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Answer {
-        let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
-        all.extend_from_slice(headers);
-        self.send(build_request(Method::POST, path, &all, super::encode(form))).await
-    }
-
-    /// A registered client.
-    pub(crate) fn client(&self, id: &str) -> RelyingParty {
-        RelyingParty::of(self, id)
+    /// Its database, past the provider.
+    pub(super) fn database(&self) -> &TestDatabase {
+        &self.0.database
     }
 
     /// Registers a client, or changes one, as the command line would; this process has heard of it.
@@ -176,77 +172,10 @@ impl TestProvider {
         self.client(id)
     }
 
-    /// A fresh browser.
-    pub(crate) fn browser(&self) -> Browser {
-        Browser::new(self)
-    }
-
     /// The user of that name.
     pub(crate) async fn user(&self, name: &str) -> UserId {
         let id = self.texts(&format!("SELECT id FROM users WHERE username = '{name}'")).await.remove(0);
         UserId::new(id)
-    }
-
-    /// The `sub` of the user of that name.
-    pub(crate) async fn sub(&self, name: &str) -> String {
-        self.texts(&format!("SELECT sub FROM users WHERE username = '{name}'")).await.remove(0)
-    }
-
-    /// Checks the signature of a token of ours against the published keys and returns header and claims.
-    pub(crate) async fn verify(&self, token: &str) -> (jsonwebtoken::Header, Value) {
-        let jwks: jsonwebtoken::jwk::JwkSet =
-            serde_json::from_value(self.get("/.well-known/jwks.json").await.json()).unwrap();
-        let head = jsonwebtoken::decode_header(token).unwrap();
-        let jwk = jwks.find(head.kid.as_deref().unwrap()).expect("the key is published");
-        let key = jsonwebtoken::DecodingKey::from_jwk(jwk).unwrap();
-        let mut checks = jsonwebtoken::Validation::new(head.alg);
-        checks.validate_exp = false;
-        checks.validate_aud = false;
-        checks.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-        checks.set_issuer(&[self.issuer()]);
-        let claims = jsonwebtoken::decode::<Value>(token, &key, &checks).expect("the signature holds").claims;
-        assert!(claims["iat"].as_i64().unwrap() <= self.now());
-        (head, claims)
-    }
-
-    /// The one number a query gives.
-    pub(crate) async fn number(&self, sql: &str) -> i64 {
-        self.0.database.number(sql).await
-    }
-
-    /// The first column of each row.
-    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
-        self.0.database.texts(sql).await
-    }
-
-    /// Changes rows behind the provider.
-    pub(crate) async fn run(&self, sql: &str) {
-        self.0.database.run(sql).await;
-    }
-
-    /// How many refresh families could be used.
-    pub(crate) async fn live_families(&self) -> i64 {
-        self.number("SELECT COUNT(*) FROM refresh_families WHERE ended_at IS NULL").await
-    }
-
-    /// How many grants stand.
-    pub(crate) async fn live_grants(&self) -> i64 {
-        self.number("SELECT COUNT(*) FROM grants WHERE ended_at IS NULL").await
-    }
-
-    /// How many sessions stand.
-    pub(crate) async fn live_sessions(&self) -> i64 {
-        self.number("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await
-    }
-
-    /// Why the grants that are over ended.
-    pub(crate) async fn end_reasons(&self) -> Vec<String> {
-        self.texts("SELECT reason FROM grants WHERE ended_at IS NOT NULL ORDER BY id").await
-    }
-
-    /// How often something was audited.
-    pub(crate) async fn audited(&self, action: &str) -> i64 {
-        self.number(&format!("SELECT COUNT(*) FROM audit WHERE action = '{action}'")).await
     }
 
     /// Disables a person, as the command line would.
@@ -307,12 +236,4 @@ async fn build(change: impl FnOnce(&mut Config), store: Store, clock: Clock) -> 
     config.passwords.queue = 1000;
     change(&mut config);
     App::start(Arc::new(config), store, Arc::new(Vault::over(MASTER)), clock).await.unwrap()
-}
-
-pub(super) fn build_request(method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.body(Body::from(body)).unwrap()
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use frontdesk::crypto::{digest, encoding, random};
+use frontdesk::domain::client::AuthMethod;
 use serde_json::{Value, json};
 
 use super::{Answer, Browser, Page, TestProvider, encode, house, query_of};
@@ -26,6 +27,15 @@ pub(crate) struct RelyingParty {
     /// The origin of its pages.
     pub(crate) origin: String,
     scope: String,
+}
+
+/// What the provider knows of it.
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) method: AuthMethod,
+    /// The first one, empty where there is none.
+    pub(super) redirect_uri: String,
+    pub(super) scope: String,
 }
 
 /// An authorization request.
@@ -132,22 +142,19 @@ impl Asked {
 
 impl RelyingParty {
     pub(super) fn of(provider: &TestProvider, id: &str) -> Self {
-        let snapshot = provider.app().provider.directory.snapshot();
-        let client = snapshot.client(id).unwrap_or_else(|| panic!("{id} is not registered"));
-        use frontdesk::domain::client::AuthMethod;
-        let redirect_uri = client.settings.redirect_uris.first().map(|uri| uri.as_str().to_owned()).unwrap_or_default();
+        let Registered { method, redirect_uri, scope } = provider.registered(id);
         let origin = url::Url::parse(&redirect_uri).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
         Self {
             provider: provider.clone(),
             id: id.to_owned(),
-            proof: match client.settings.token_endpoint_auth_method {
+            proof: match method {
                 AuthMethod::None => Proof::None,
                 AuthMethod::ClientSecretBasic => Proof::Basic,
                 AuthMethod::ClientSecretPost => Proof::Post,
             },
             redirect_uri,
             origin,
-            scope: client.settings.scope.to_string(),
+            scope,
         }
     }
 
