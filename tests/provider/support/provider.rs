@@ -19,7 +19,7 @@ use frontdesk::http::cookies::Cookies;
 use frontdesk::http::doors::Doors;
 use frontdesk::http::router::router;
 use frontdesk::keys::vault::Vault;
-use frontdesk::oauth::registration::{Declaration, House, Registrar};
+use frontdesk::oauth::registration::{Declaration, House, Registrar, ResourceMetadata};
 use frontdesk::store::{Store, Tx};
 use frontdesk::tokens::revoke::{self, What};
 use serde_json::Value;
@@ -153,6 +153,12 @@ impl TestProvider {
         self.send(build_request(Method::POST, path, &all, super::encode(form))).await
     }
 
+    /// A body of any kind, sent by a program. An empty kind is not said.
+    pub(crate) async fn post_body(&self, path: &str, kind: &str, body: &str) -> Answer {
+        let headers = if kind.is_empty() { vec![] } else { vec![("content-type", kind)] };
+        self.send(build_request(Method::POST, path, &headers, body.to_owned())).await
+    }
+
     /// A registered client.
     pub(crate) fn client(&self, id: &str) -> RelyingParty {
         RelyingParty::of(self, id)
@@ -164,6 +170,26 @@ impl TestProvider {
         house::declare(self.app(), Declaration { clients: vec![declared], ..Declaration::default() }).await;
         self.follow_changes().await;
         self.client(id)
+    }
+
+    /// Which members of a client's metadata registration refuses; none, and it is registered.
+    pub(crate) async fn objections_to(&self, id: &str, metadata: Value) -> Vec<&'static str> {
+        let declared = house::declared(self.app(), id, metadata);
+        let declaration = Declaration { clients: vec![declared], ..Declaration::default() };
+        house::try_declare(self.app(), declaration).await
+    }
+
+    /// Registers one more API with these scopes.
+    pub(crate) async fn register_resource(&self, identifier: &str, scopes: &[&str]) {
+        let resource = ResourceMetadata {
+            identifier: identifier.to_owned(),
+            name: None,
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            introspected_by: Vec::new(),
+            access_token_alg: None,
+        };
+        house::declare(self.app(), Declaration { resources: vec![resource], ..Declaration::default() }).await;
+        self.follow_changes().await;
     }
 
     /// A fresh browser.
@@ -227,6 +253,18 @@ impl TestProvider {
     /// How many sessions stand.
     pub(crate) async fn live_sessions(&self) -> i64 {
         self.number("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await
+    }
+
+    /// Fails if authorization requests left anything behind.
+    #[track_caller]
+    pub(crate) fn expect_nothing_given(&self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            for table in ["grants", "codes", "consents", "authorize_requests"] {
+                let rows = self.number(&format!("SELECT COUNT(*) FROM {table}")).await;
+                assert_eq!(rows, 0, "{table}, asked at {caller}");
+            }
+        }
     }
 
     /// Why the grants that are over ended.

@@ -1,0 +1,5 @@
+//! What an attacker or a careless app does, and the right answer: a test for each row of the catalogue, named by its number.
+
+mod cookies;
+mod forms;
+mod frames;
