@@ -3,4 +3,5 @@
 mod cookies;
 mod forms;
 mod frames;
+mod redirect_uris;
 mod sign_out;
