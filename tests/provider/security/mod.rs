@@ -5,3 +5,4 @@ mod forms;
 mod frames;
 mod redirect_uris;
 mod sign_out;
+mod what_is_asked;
