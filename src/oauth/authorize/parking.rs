@@ -60,6 +60,15 @@ pub async fn park(
     Ok(token)
 }
 
+/// Takes a parked request away: it was answered.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn forget(id: RequestId, provider: &Provider) -> Result<(), OAuthError> {
+    provider.store.write(async move |tx| authorize_requests::remove(tx, &id).await).await?;
+    Ok(())
+}
+
 /// Finds a parked request again, for the browser it belongs to. One that no browser has shown up with yet is bound to this one.
 ///
 /// # Errors

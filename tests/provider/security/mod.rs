@@ -4,5 +4,7 @@ mod cookies;
 mod forms;
 mod frames;
 mod redirect_uris;
+mod requests;
 mod sign_out;
+mod silence_and_consent;
 mod what_is_asked;
