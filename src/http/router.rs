@@ -58,6 +58,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/static/{*path}", get(assets::serve).options(preflight::public))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(ready))
+        .method_not_allowed_fallback(preflight::refused)
         .fallback(not_found)
         .layer(front)
         .with_state(doors)

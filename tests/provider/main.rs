@@ -14,5 +14,6 @@
 mod flows;
 mod logs;
 mod races;
+mod rfc;
 mod security;
 mod support;

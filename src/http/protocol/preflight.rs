@@ -1,7 +1,7 @@
 //! `OPTIONS`: what browsers ask before they let a page of another origin call an endpoint.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
 use crate::http::cors::{self, Endpoint, KnownOrigins};
@@ -36,6 +36,11 @@ pub async fn userinfo(State(doors): State<Doors>, headers: HeaderMap) -> Respons
 /// Of the endpoints that read cookies of browser apps.
 pub async fn cookie_mode(State(doors): State<Doors>, headers: HeaderMap) -> Response {
     answer(&doors, &headers, Endpoint::CookieMode)
+}
+
+/// Of what no page of another origin may call; and every other method that an address does not have.
+pub async fn refused(method: Method) -> StatusCode {
+    if method == Method::OPTIONS { StatusCode::FORBIDDEN } else { StatusCode::METHOD_NOT_ALLOWED }
 }
 
 /// Of public documents.

@@ -1,0 +1,3 @@
+//! What the specifications ask for: one test for each rule that no story tells and no attack tries.
+
+mod cors;
