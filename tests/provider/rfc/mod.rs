@@ -1,3 +1,4 @@
 //! What the specifications ask for: one test for each rule that no story tells and no attack tries.
 
 mod cors;
+mod rfc6749_authorization;
