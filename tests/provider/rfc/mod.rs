@@ -2,3 +2,4 @@
 
 mod cors;
 mod rfc6749_authorization;
+mod rfc6749_transaction;
