@@ -18,8 +18,9 @@ use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
+use crate::oauth::authorize::request::AuthorizeRequest;
 use crate::oauth::error::OAuthError;
-use crate::store::authorize_requests;
+use crate::store::{authorize_requests, users};
 
 /// The query of the page.
 #[derive(Debug, Deserialize)]
@@ -95,9 +96,27 @@ async fn page(mut visitor: Visitor, query: PageQuery, asked: Asked) -> Response 
         Ok(transaction) => transaction,
         Err(reply) => return visitor.answer(*reply),
     };
-    let username = transaction.as_ref().and_then(|txn| txn.checked.request.login_hint.clone()).unwrap_or_default();
+    let username = match &transaction {
+        Some(transaction) => match name_of(&visitor, &transaction.checked.request).await {
+            Ok(name) => name,
+            Err(error) => return visitor.fault(&error),
+        },
+        None => String::new(),
+    };
     let filled = Filled { username, remember: false, problems: Problems::default() };
     render(visitor, transaction.as_ref(), asked, filled, None).await
+}
+
+/// The name to fill in: the one the app told, else that of the person whose ID token it showed.
+async fn name_of(visitor: &Visitor, request: &AuthorizeRequest) -> Result<String, OAuthError> {
+    match (&request.login_hint, &request.hinted) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, Some(subject)) => {
+            let user = users::by_sub(&mut visitor.doors.app().store.read().await?, subject).await?;
+            Ok(user.map(|user| user.username.as_str().to_owned()).unwrap_or_default())
+        }
+        (None, None) => Ok(String::new()),
+    }
 }
 
 async fn load(token: Option<&str>, visitor: &mut Visitor) -> Result<Option<Transaction>, Box<Response>> {
