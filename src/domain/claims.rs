@@ -169,13 +169,14 @@ impl ClaimsRequest {
         names
     }
 
-    /// The values of `sub` that were asked for; empty if none was.
+    /// The values of `sub` that were asked for, in each place where some were: whoever is meant is among all of them.
     #[must_use]
-    pub fn wanted_subjects(&self) -> Vec<&str> {
+    pub fn wanted_subjects(&self) -> Vec<Vec<&str>> {
         [&self.id_token, &self.userinfo]
             .into_iter()
             .filter_map(|wishes| wishes.get("sub"))
-            .flat_map(|wish| wish.values.iter().filter_map(Value::as_str))
+            .filter(|wish| !wish.values.is_empty())
+            .map(|wish| wish.values.iter().filter_map(Value::as_str).collect())
             .collect()
     }
 
@@ -238,7 +239,7 @@ mod tests {
         .unwrap();
         assert_eq!(claims.names(), ["email"]);
         assert_eq!(claims.essential_acr(), ["a", "b"]);
-        assert_eq!(claims.wanted_subjects(), ["u1"]);
+        assert_eq!(claims.wanted_subjects(), [["u1"]]);
         assert!(claims.id_token["auth_time"].essential);
         assert_eq!(ClaimsRequest::stored(&claims.to_text()).unwrap(), claims);
         assert_eq!(ClaimsRequest::stored("").unwrap(), ClaimsRequest::default());

@@ -146,10 +146,17 @@ impl RedirectUri {
         }
     }
 
-    /// This URI as it was presented: for a native app's loopback address with the presented port.
+    /// This URI as it was presented: for a native app's loopback address with the presented port. That one need not be
+    /// written as it would have to be registered: `:80` is a port like any other.
     #[must_use]
     pub fn presented_as(&self, presented: &str) -> Self {
-        Self::register(presented).unwrap_or_else(|_| self.clone())
+        match (&self.target, Url::parse(presented)) {
+            (Target::Loopback { host, .. }, Ok(url)) if self.matches(presented, true) => Self {
+                text: presented.to_owned(),
+                target: Target::Loopback { host: host.clone(), origin: url.origin().ascii_serialization() },
+            },
+            _ => self.clone(),
+        }
     }
 }
 
@@ -315,9 +322,13 @@ mod tests {
     #[test]
     fn a_native_app_may_choose_its_loopback_port_and_nothing_else() {
         let uri = RedirectUri::register("http://127.0.0.1/cb").unwrap();
-        for port in ["http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb", "http://127.0.0.1/cb"] {
+        for port in
+            ["http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb", "http://127.0.0.1/cb", "http://127.0.0.1:80/cb"]
+        {
             assert!(uri.matches(port, true), "{port}");
+            assert_eq!(uri.presented_as(port).as_str(), port);
         }
+        assert_eq!(uri.presented_as("http://127.0.0.1:5000/other"), uri);
         assert!(!uri.matches("http://127.0.0.1:5000/cb", false));
         for other in [
             "http://127.0.0.1:5000/other",

@@ -88,12 +88,6 @@ pub fn preflight_public() -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-/// Answers `OPTIONS` of everything else.
-#[must_use]
-pub fn preflight_refused() -> Response {
-    StatusCode::FORBIDDEN.into_response()
-}
-
 /// An origin that was checked and may read an answer.
 #[derive(Debug, Clone)]
 pub struct AllowedOrigin {
@@ -232,7 +226,6 @@ mod tests {
             assert!(!has_cors(&response));
             assert!(response.headers().contains_key(VARY));
         }
-        assert!(!has_cors(&preflight_refused()));
     }
 
     #[test]

@@ -58,8 +58,8 @@ pub fn router(doors: Doors) -> Router {
         .route("/static/{*path}", get(assets::serve).options(preflight::public))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(ready))
-        .fallback(not_found)
         .method_not_allowed_fallback(preflight::other_method)
+        .fallback(not_found)
         .layer(front)
         .with_state(doors)
 }

@@ -100,6 +100,11 @@ pub async fn advance(
             return answer(checked, signed_in, ConsentGiven::Earlier, parked.map(|(row, _)| row.id), visitor).await;
         }
         Decision::Refuse(error) => {
+            if let Some((row, _)) = parked
+                && let Err(fault) = parking::close(row.id, visitor.doors.provider()).await
+            {
+                return visitor.fault(&fault);
+            }
             let silent = checked.request.is_silent();
             let refusal = Refusal::Redirect { to: Box::new(checked.to), error, silent };
             let reply = refuse(refusal, &visitor);

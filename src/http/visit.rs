@@ -142,6 +142,12 @@ impl Visitor {
         Ok(self.doors.csrf().value(browser.as_str(), FORM))
     }
 
+    /// Whether the person signed in is the one whom a page of ours named by username when it was shown.
+    #[must_use]
+    pub fn is(&self, named: Option<&str>) -> bool {
+        self.signed_in.as_ref().is_some_and(|(_, user)| named == Some(user.username.as_str()))
+    }
+
     /// Sets a cookie with the answer.
     pub fn set_cookie(&mut self, cookie: HeaderValue) {
         self.set_cookies.push(cookie);

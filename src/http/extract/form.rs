@@ -49,7 +49,7 @@ impl BodyRefusal {
             Self::ContentType => "the content type is not the one of this endpoint",
             Self::TooLarge => "the body is too large",
             Self::Unreadable => "the body cannot be read",
-            Self::NotUtf8 => "the body is not UTF-8",
+            Self::NotUtf8 => "a parameter is not UTF-8",
             Self::Nul => "a parameter holds a NUL character",
             Self::Json => "the body is not the JSON of this endpoint",
         }

@@ -9,7 +9,7 @@ use crate::http::pages::brand::Brand;
 use crate::http::pages::problem::Problems;
 use crate::http::pages::{AppShown, Person};
 
-/// `choose_account.html`. Sends `choice` (`continue` or `other`), `csrf`, `txn`.
+/// `choose_account.html`. Sends `choice` (`continue` or `other`), `csrf`, `txn`, and in `person` who was shown.
 #[derive(Debug, Clone, Template)]
 #[template(path = "choose_account.html")]
 pub struct ChooseAccountView {

@@ -10,7 +10,7 @@ use crate::http::pages::details::{Detail, ResourceShown};
 use crate::http::pages::problem::Problems;
 use crate::http::pages::{AppShown, Person};
 
-/// `consent.html`. Sends `decision` (`accept` or `deny`), `csrf`, `txn`.
+/// `consent.html`. Sends `decision` (`accept` or `deny`), `csrf`, `txn`, and in `person` who was asked.
 #[derive(Debug, Clone, Template)]
 #[template(path = "consent.html")]
 pub struct ConsentView {

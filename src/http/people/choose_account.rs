@@ -56,7 +56,7 @@ pub async fn submit(Submission { mut visitor, params }: Submission) -> Response 
         Err(reply) => return visitor.answer(*reply),
     };
     match (params.get("choice"), visitor.signed_in.clone()) {
-        (Some("continue"), Some((_, user))) => {
+        (Some("continue"), Some((_, user))) if visitor.is(params.get("person")) => {
             let id = transaction.parked.id.clone();
             let store = visitor.doors.app().store.clone();
             if let Err(error) =
@@ -64,6 +64,11 @@ pub async fn submit(Submission { mut visitor, params }: Submission) -> Response 
             {
                 return visitor.fault(&error.into());
             }
+            let location = format!("/oauth2/authorize/i/{}", transaction.token);
+            visitor.answer(SeeOther::within(&location))
+        }
+        // Another person was shown: this one has not been asked yet.
+        (Some("continue"), Some(_)) => {
             let location = format!("/oauth2/authorize/i/{}", transaction.token);
             visitor.answer(SeeOther::within(&location))
         }

@@ -25,8 +25,8 @@ use crate::http::trouble;
 use crate::http::visit::{Visitor, shown};
 use crate::oauth::authorize::answer::ConsentGiven;
 use crate::oauth::authorize::decide::{self, Decision};
+use crate::oauth::authorize::parking;
 use crate::oauth::error::{ErrorCode, OAuthError};
-use crate::store::authorize_requests;
 use crate::store::directory::Snapshot;
 
 /// Shows the page.
@@ -81,7 +81,9 @@ pub async fn submit(Submission { mut visitor, params }: Submission) -> Response 
         Err(reply) => return visitor.answer(*reply),
     };
     match params.get("decision") {
-        Some("accept") => accept(visitor, transaction).await,
+        Some("accept") if visitor.is(params.get("person")) => accept(visitor, transaction).await,
+        // Another person was asked: this one has not seen the page yet.
+        Some("accept") => go_on(visitor, &transaction),
         Some("deny") => deny(visitor, transaction).await,
         _ => {
             let page = trouble::page(&visitor, Trouble::ForeignForm, "decision_missing", None);
@@ -100,24 +102,24 @@ async fn accept(visitor: Visitor, transaction: Transaction) -> Response {
             let row = transaction.parked.id;
             transaction::answer(transaction.checked, signed_in, ConsentGiven::Now, Some(row), visitor).await
         }
-        // Signed out, or another person, since the page was shown: back to the step that is due.
-        _ => {
-            let location = format!("/oauth2/authorize/i/{}", transaction.token);
-            visitor.answer(SeeOther::within(&location))
-        }
+        // Something changed since the page was shown: back to the step that is due.
+        _ => go_on(visitor, &transaction),
     }
 }
 
+fn go_on(visitor: Visitor, transaction: &Transaction) -> Response {
+    let location = format!("/oauth2/authorize/i/{}", transaction.token);
+    visitor.answer(SeeOther::within(&location))
+}
+
 async fn deny(visitor: Visitor, transaction: Transaction) -> Response {
-    let id = transaction.parked.id.clone();
-    let store = visitor.doors.app().store.clone();
-    match store.write(async move |tx| authorize_requests::close(tx, &id).await).await {
+    match parking::close(transaction.parked.id.clone(), visitor.doors.provider()).await {
         Ok(true) => {}
         Ok(false) => {
             let page = transaction::over_at(&visitor, Trouble::Answered, Some(&transaction.checked.client));
             return visitor.answer(page);
         }
-        Err(error) => return visitor.fault(&error.into()),
+        Err(error) => return visitor.fault(&error),
     }
     let error = OAuthError::new(ErrorCode::AccessDenied, "the person said no");
     let reply = transaction::redirect_refusal(&transaction.checked.to, &error, &visitor);

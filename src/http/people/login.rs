@@ -19,6 +19,7 @@ use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
+use crate::oauth::authorize::request::AuthorizeRequest;
 use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 use crate::store::{authorize_requests, users};
@@ -98,8 +99,8 @@ async fn page(mut visitor: Visitor, query: PageQuery, asked: Asked) -> Response 
         Err(reply) => return visitor.answer(*reply),
     };
     let username = match &transaction {
-        Some(transaction) => match expected(transaction, &visitor).await {
-            Ok(name) => name.unwrap_or_default(),
+        Some(transaction) => match name_of(&visitor, &transaction.checked.request).await {
+            Ok(name) => name,
             Err(error) => return visitor.fault(&error),
         },
         None => String::new(),
@@ -125,19 +126,16 @@ pub(super) async fn again(
     render(visitor, transaction.as_ref(), asked, filled, Some((status, None))).await
 }
 
-/// The name to fill in: what the app wrote, else the name of the person its `id_token_hint` is about (protocol 2.3). A bare
-/// `sub` in `claims` fills in nothing: whoever learned a `sub` anywhere would learn the name that goes with it. An ID token of
-/// ours was given to this app about this person.
-async fn expected(transaction: &Transaction, visitor: &Visitor) -> Result<Option<String>, OAuthError> {
-    let request = &transaction.checked.request;
-    let hinted = Params::parse(transaction.parked.parameters.as_bytes()).has("id_token_hint");
-    match (&request.login_hint, request.subjects.as_slice()) {
-        (Some(hint), _) => Ok(Some(hint.clone())),
-        (None, [subject]) if hinted => {
+/// The name to fill in: the one the app told, else that of the person whose ID token it showed (protocol 2.3). A bare `sub` in
+/// `claims` fills in nothing: whoever learned a `sub` anywhere would learn the name that goes with it.
+async fn name_of(visitor: &Visitor, request: &AuthorizeRequest) -> Result<String, OAuthError> {
+    match (&request.login_hint, &request.hinted) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, Some(subject)) => {
             let user = users::by_sub(&mut visitor.doors.app().store.read().await?, subject).await?;
-            Ok(user.filter(User::is_active).map(|user| user.username.as_str().to_owned()))
+            Ok(user.filter(User::is_active).map(|user| user.username.as_str().to_owned()).unwrap_or_default())
         }
-        _ => Ok(None),
+        (None, None) => Ok(String::new()),
     }
 }
 

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::domain::session::Session;
+use crate::http::pages::error::Trouble;
 use crate::http::pages::logout::LogoutView;
 use crate::http::pages::problem::Problems;
 use crate::http::pages::signed_out::SignedOutView;
@@ -11,8 +12,10 @@ use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::transaction;
+use crate::http::trouble;
 use crate::http::visit::{Visitor, shown};
 use crate::oauth::end_session::{self, EndSessionRequest};
+use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 
 /// Asks for confirmation without any app.
@@ -73,7 +76,7 @@ pub async fn submit(Submission { visitor, params }: Submission) -> Response {
     let asked = Params::parse(params.get("txn").unwrap_or_default().as_bytes());
     let request = match EndSessionRequest::check(&asked, visitor.doors.provider(), visitor.now).await {
         Ok(request) => request,
-        Err(error) => return visitor.fault(&error),
+        Err(error) => return refused(visitor, &error),
     };
     match visitor.held.as_ref().map(|(session, _)| session.clone()) {
         Some(session) => match request.location() {
@@ -121,15 +124,19 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Resp
         }
         Err(error) => {
             use axum::response::IntoResponse as _;
-            let page = crate::http::trouble::fault(
-                &error.into(),
-                visitor.language,
-                visitor.brand(),
-                visitor.request_id.clone(),
-            );
+            let page = trouble::fault(&error.into(), visitor.language, visitor.brand(), visitor.request_id.clone());
             Err(Box::new(page.into_response()))
         }
     }
+}
+
+/// Shows that the request breaks a rule: without proof nobody is led anywhere.
+pub fn refused(visitor: Visitor, error: &OAuthError) -> Response {
+    if error.cause().is_some() {
+        return visitor.fault(error);
+    }
+    let page = trouble::page(&visitor, Trouble::LogoutRequest, error.code().as_str(), Some(error.hint()));
+    visitor.answer(page)
 }
 
 /// Shows that nobody is signed in.

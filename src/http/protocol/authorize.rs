@@ -3,16 +3,24 @@
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 
-use crate::http::extract::form::StrictForm;
+use crate::http::extract::form::{StrictForm, strict_params};
 use crate::http::reply::redirect::SeeOther;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::Visitor;
-use crate::oauth::authorize::{check, parking};
+use crate::oauth::authorize::{Refusal, check, parking};
+use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 
 /// A request in the query.
 pub async fn get(mut visitor: Visitor, RawQuery(query): RawQuery) -> Response {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let params = match strict_params(query.unwrap_or_default().as_bytes()) {
+        Ok(params) => params,
+        Err(refusal) => {
+            let error = OAuthError::invalid_request(refusal.hint());
+            let reply = transaction::refuse(Refusal::Page { error, client_name: None }, &visitor);
+            return visitor.answer(reply);
+        }
+    };
     transaction::speak(&params, &mut visitor);
     match check(&params, visitor.doors.provider(), visitor.now).await {
         Ok(checked) => transaction::advance(checked, None, &params, visitor).await,

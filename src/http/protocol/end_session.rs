@@ -3,19 +3,21 @@
 use axum::extract::RawQuery;
 use axum::response::Response;
 
-use crate::http::extract::form::StrictForm;
+use crate::http::extract::form::{StrictForm, strict_params};
 use crate::http::language::Language;
-use crate::http::pages::error::Trouble;
 use crate::http::people::sign_out;
 use crate::http::reply::redirect::SeeOther;
-use crate::http::trouble;
 use crate::http::visit::Visitor;
 use crate::oauth::end_session::{Decision, EndSessionRequest};
+use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 
 /// A request in the query.
 pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
-    answer(visitor, Params::parse(query.unwrap_or_default().as_bytes())).await
+    match strict_params(query.unwrap_or_default().as_bytes()) {
+        Ok(params) => answer(visitor, params).await,
+        Err(refusal) => sign_out::refused(visitor, &OAuthError::invalid_request(refusal.hint())),
+    }
 }
 
 /// A request in a form. It may come from another site, and then our cookies do not come along: the browser is sent to ask again
@@ -34,11 +36,7 @@ async fn answer(mut visitor: Visitor, params: Params) -> Response {
     }
     let request = match EndSessionRequest::check(&params, visitor.doors.provider(), visitor.now).await {
         Ok(request) => request,
-        Err(error) if error.cause().is_some() => return visitor.fault(&error),
-        Err(error) => {
-            let page = trouble::page(&visitor, Trouble::LogoutRequest, error.code().as_str(), Some(error.hint()));
-            return visitor.answer(page);
-        }
+        Err(error) => return sign_out::refused(visitor, &error),
     };
     let session = visitor.held.as_ref().map(|(session, _)| session.clone());
     match (request.decide(session.as_ref(), visitor.doors.provider()), session) {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use crate::http::cors::{self, Endpoint, KnownOrigins};
 use crate::http::doors::Doors;
@@ -44,8 +44,8 @@ pub async fn public() -> Response {
 }
 
 /// Of everything else: no other origin calls it. And whatever method an address does not know; `Allow` names the ones it does.
-pub async fn other_method(method: Method) -> Response {
-    if method == Method::OPTIONS { cors::preflight_refused() } else { StatusCode::METHOD_NOT_ALLOWED.into_response() }
+pub async fn other_method(method: Method) -> StatusCode {
+    if method == Method::OPTIONS { StatusCode::FORBIDDEN } else { StatusCode::METHOD_NOT_ALLOWED }
 }
 
 fn answer(doors: &Doors, headers: &HeaderMap, endpoint: Endpoint) -> Response {

@@ -61,6 +61,14 @@ pub async fn park(
     Ok(token)
 }
 
+/// Closes a parked request: it was answered. False: it was before.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn close(id: RequestId, provider: &Provider) -> Result<bool, OAuthError> {
+    Ok(provider.store.write(async move |tx| authorize_requests::close(tx, &id).await).await?)
+}
+
 /// What became of a parked request.
 #[derive(Debug)]
 pub enum Found {

@@ -45,7 +45,9 @@ pub struct AuthorizeRequest {
     pub max_age: Option<u64>,
     /// A name to fill in.
     pub login_hint: Option<String>,
-    /// Who is meant, by an ID token of ours or by `claims`.
+    /// The person of the ID token of ours that was told back to us.
+    pub hinted: Option<Subject>,
+    /// Who may answer, by that ID token and by `claims`; empty: anybody.
     pub subjects: Vec<Subject>,
     /// Preferred languages.
     pub ui_locales: String,
@@ -101,9 +103,11 @@ impl AuthorizeRequest {
             ),
             None => client.settings.default_max_age,
         };
-        let hinted =
-            params.get("id_token_hint").map(|token| hint::subject_of(token, client, provider, now)).transpose()?;
-        let subjects = meant(hinted, claims.wanted_subjects().into_iter().map(Subject::new).collect())?;
+        let hinted = match params.get("id_token_hint") {
+            Some(token) => Some(hint::subject_of(token, client, provider, now)?),
+            None => None,
+        };
+        let subjects = check_subjects(&claims, hinted.as_ref())?;
         Ok(Self {
             scope,
             nonce,
@@ -114,6 +118,7 @@ impl AuthorizeRequest {
                 .get("login_hint")
                 .filter(|hint| hint.len() <= LONGEST_LOGIN_HINT && !hint.chars().any(char::is_control))
                 .map(str::to_owned),
+            hinted,
             subjects,
             ui_locales: params.get("ui_locales").unwrap_or_default().to_owned(),
             claims,
@@ -137,17 +142,6 @@ impl AuthorizeRequest {
     pub fn is_silent(&self) -> bool {
         self.prompt.contains(&Prompt::None)
     }
-}
-
-/// Who is meant by a hint and by `claims` together; empty: anybody.
-fn meant(hinted: Option<Subject>, mut wished: Vec<Subject>) -> Result<Vec<Subject>, OAuthError> {
-    if let Some(hinted) = hinted {
-        if !wished.is_empty() && !wished.contains(&hinted) {
-            return Err(OAuthError::invalid_request("id_token_hint and claims mean different people"));
-        }
-        wished = vec![hinted];
-    }
-    Ok(wished)
 }
 
 fn check_response_type(params: &Params, client: &Client) -> Result<(), OAuthError> {
@@ -190,6 +184,18 @@ fn check_nonce(params: &Params) -> Result<Option<String>, OAuthError> {
         }
         nonce => Ok(nonce.map(str::to_owned)),
     }
+}
+
+/// OIDC Core §3.1.2.2: whoever is named is the only one who may answer. Named in several places, in all of them.
+fn check_subjects(claims: &ClaimsRequest, hinted: Option<&Subject>) -> Result<Vec<Subject>, OAuthError> {
+    let mut named: Vec<Vec<&str>> = claims.wanted_subjects();
+    named.extend(hinted.map(|subject| vec![subject.as_str()]));
+    let Some(mut meant) = named.pop() else { return Ok(Vec::new()) };
+    meant.retain(|subject| named.iter().all(|others| others.contains(subject)));
+    if meant.is_empty() {
+        return Err(OAuthError::invalid_request("id_token_hint and claims name nobody who could answer"));
+    }
+    Ok(meant.into_iter().map(Subject::new).collect())
 }
 
 fn check_prompt(params: &Params) -> Result<BTreeSet<Prompt>, OAuthError> {

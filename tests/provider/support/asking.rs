@@ -24,6 +24,12 @@ impl TestProvider {
         self.send(build_request(Method::POST, path, &all, super::encode(form))).await
     }
 
+    /// A body of any kind, sent by a program. An empty kind is not said.
+    pub(crate) async fn post_body(&self, path: &str, kind: &str, body: &str) -> Answer {
+        let headers = if kind.is_empty() { vec![] } else { vec![("content-type", kind)] };
+        self.send(build_request(Method::POST, path, &headers, body.to_owned())).await
+    }
+
     /// A registered client.
     pub(crate) fn client(&self, id: &str) -> RelyingParty {
         RelyingParty::of(self, id)
@@ -84,6 +90,18 @@ impl TestProvider {
     /// How many sessions stand.
     pub(crate) async fn live_sessions(&self) -> i64 {
         self.number("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await
+    }
+
+    /// Fails if authorization requests left anything behind.
+    #[track_caller]
+    pub(crate) fn expect_nothing_given(&self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            for table in ["grants", "codes", "consents", "authorize_requests"] {
+                let rows = self.number(&format!("SELECT COUNT(*) FROM {table}")).await;
+                assert_eq!(rows, 0, "{table}, asked at {caller}");
+            }
+        }
     }
 
     /// Why the grants that are over ended.

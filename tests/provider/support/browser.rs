@@ -69,6 +69,15 @@ impl Page {
         self
     }
 
+    /// Fails unless it is our error page with this code, which sends nobody anywhere.
+    #[track_caller]
+    pub(crate) fn expect_error_page(self, code: &str) -> Self {
+        assert!(self.away.is_none() && self.answer.header("location").is_empty(), "{self:#?}");
+        self.expect(400)
+            .expect_text("id=\"error-page\"")
+            .expect_text(&format!("<code id=\"error-code\" dir=\"ltr\">{code}</code>"))
+    }
+
     /// Fails unless the text stands on the page.
     #[track_caller]
     pub(crate) fn expect_text(self, text: &str) -> Self {
@@ -90,6 +99,12 @@ impl Page {
             .filter(|tag| attribute(tag, "type").as_deref() == Some("hidden"))
             .map(|tag| (attribute(tag, "name").unwrap(), attribute(tag, "value").unwrap_or_default()))
             .collect()
+    }
+
+    /// Where the links on the page lead, in their order.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let tags = self.answer.body.split("<a ").skip(1).map(|rest| rest.split('>').next().unwrap());
+        tags.filter_map(|tag| attribute(tag, "href")).collect()
     }
 
     /// A hidden field of the form with this action.

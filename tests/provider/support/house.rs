@@ -112,13 +112,19 @@ pub(super) fn declared(app: &App, id: &str, metadata: Value) -> DeclaredClient {
 
 /// Registers, as the command line would.
 pub(super) async fn declare(app: &App, declaration: Declaration) {
+    assert_eq!(try_declare(app, declaration).await, Vec::<&str>::new());
+}
+
+/// Registers, or says which members are wrong, and then nothing was registered.
+pub(super) async fn try_declare(app: &App, declaration: Declaration) -> Vec<&'static str> {
     let house = House::of(app.config()).unwrap();
     let now = app.clock.now();
-    app.store
+    let declared = app
+        .store
         .write(async move |tx| Registrar { house: &house, actor: "cli", now }.declare(tx, &declaration).await)
         .await
-        .unwrap()
         .unwrap();
+    declared.map_or_else(|refused| refused.iter().map(|one| one.error.member).collect(), |_| Vec::new())
 }
 
 async fn register(app: &App, name: &str, roles: &[&str]) {

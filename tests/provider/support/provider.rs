@@ -19,7 +19,7 @@ use frontdesk::http::cookies::Cookies;
 use frontdesk::http::doors::Doors;
 use frontdesk::http::router::router;
 use frontdesk::keys::vault::Vault;
-use frontdesk::oauth::registration::{Declaration, House, Registrar};
+use frontdesk::oauth::registration::{Declaration, House, Registrar, ResourceMetadata};
 use frontdesk::store::{Store, Tx};
 use frontdesk::tokens::revoke::{self, What};
 use serde_json::Value;
@@ -170,6 +170,26 @@ impl TestProvider {
         house::declare(self.app(), Declaration { clients: vec![declared], ..Declaration::default() }).await;
         self.follow_changes().await;
         self.client(id)
+    }
+
+    /// Which members of a client's metadata registration refuses; none, and it is registered.
+    pub(crate) async fn objections_to(&self, id: &str, metadata: Value) -> Vec<&'static str> {
+        let declared = house::declared(self.app(), id, metadata);
+        let declaration = Declaration { clients: vec![declared], ..Declaration::default() };
+        house::try_declare(self.app(), declaration).await
+    }
+
+    /// Registers one more API with these scopes.
+    pub(crate) async fn register_resource(&self, identifier: &str, scopes: &[&str]) {
+        let resource = ResourceMetadata {
+            identifier: identifier.to_owned(),
+            name: None,
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            introspected_by: Vec::new(),
+            access_token_alg: None,
+        };
+        house::declare(self.app(), Declaration { resources: vec![resource], ..Declaration::default() }).await;
+        self.follow_changes().await;
     }
 
     /// The user of that name.
