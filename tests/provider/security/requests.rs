@@ -223,6 +223,8 @@ async fn row_18_a_state_is_text_wherever_it_stands() {
         "<!--",
         "]]>",
         "javascript:alert(1)",
+        " ",
+        "  padded  ",
         "line\nline",
         "line\r\nSet-Cookie: evil=1\r\n\r\n<html>",
         "a\tb",
