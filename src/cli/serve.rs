@@ -31,6 +31,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let vault = Arc::new(context.vault(&store).await?);
     let config = Arc::new(config.as_ref().clone());
     let server = Server::bind(&config).map_err(Failure::failed)?;
+    if let Err(error) = store.open_all().await {
+        tracing::warn!(%error, "the database does not take as many connections as database.max_connections says");
+    }
     let app =
         App::start(config.clone(), store.clone(), vault, context.clock().clone()).await.map_err(Failure::failed)?;
     let app = Arc::new(app);
