@@ -28,6 +28,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let vault = Arc::new(context.vault(&store).await?);
     let config = Arc::new(config.as_ref().clone());
     let server = Server::bind(&config)?;
+    if let Err(error) = store.open_all().await {
+        tracing::warn!(%error, "the database does not take as many connections as database.max_connections says");
+    }
     let app = Arc::new(App::start(config.clone(), store.clone(), vault, context.clock().clone()).await?);
     tell_about_setup(&app, &config).await?;
     let cookies = if config.is_development() { Cookies::development() } else { Cookies::real() };

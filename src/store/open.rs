@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::task::JoinSet;
 
 use super::migrate::{self, MigrationStatus};
 use super::{Backend, Store, StoreError, commit};
@@ -67,6 +68,8 @@ impl Store {
                 let pool = PgPoolOptions::new()
                     .max_connections(options.max_connections)
                     .acquire_timeout(BUSY)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
                     .connect_with(*connect)
                     .await?;
                 let mut first = pool.acquire().await?;
@@ -80,6 +83,23 @@ impl Store {
             }
         };
         Ok(Self { backend: Arc::new(backend), longest_hold: commit::LONGEST_HOLD })
+    }
+
+    /// Opens all connections to PostgreSQL while nobody waits for one. Later is a bad moment: signing in to PostgreSQL gives way
+    /// to other tasks some eight hundred times, so under full load it takes seconds, and whoever waits for it is refused.
+    ///
+    /// # Errors
+    /// If not all could be opened. Those that could stay open.
+    pub async fn open_all(&self) -> Result<(), StoreError> {
+        let Backend::Postgres { pool } = self.0.as_ref() else { return Ok(()) };
+        let mut opening = JoinSet::new();
+        for _ in 0..pool.options().get_max_connections() {
+            let pool = pool.clone();
+            opening.spawn(async move { pool.acquire().await });
+        }
+        // All are held until the last is open, so that none is counted twice.
+        opening.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(())
     }
 
     /// Which migrations a database has, without changing it.
