@@ -119,7 +119,7 @@ fn set_in_unit(tx: &mut Tx, in_unit: bool) {
 /// A control statement on PostgreSQL, for which nobody waits longer than for a turn.
 async fn on_postgres(tx: &mut Tx, text: &'static str) -> Result<(), StoreError> {
     let Connection::Postgres(lent) = &mut tx.0.connection else { return Err(StoreError::Closed) };
-    timeout(LONGEST_WAIT, sqlx::raw_sql(text).execute(&mut *lent.connection))
+    timeout(LONGEST_WAIT, sqlx::raw_sql(text).execute(lent.connection()?))
         .await
         .map_err(|_| StoreError::Unavailable(format!("no answer to {text}").into()))??;
     Ok(())

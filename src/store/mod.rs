@@ -90,15 +90,23 @@ enum Connection {
 /// and soon have no connection left to lend.
 #[derive(Debug)]
 struct Lent {
-    connection: PoolConnection<Postgres>,
+    /// There until the end.
+    connection: Option<PoolConnection<Postgres>>,
     in_statement: Arc<AtomicBool>,
     in_unit: bool,
+}
+
+impl Lent {
+    fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.connection.as_deref_mut().ok_or(StoreError::Closed)
+    }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if self.in_unit || self.in_statement.load(Ordering::Relaxed) {
-            self.connection.close_on_drop();
+            // Not even a farewell: it would wait, and keep its place in the pool meanwhile.
+            drop(self.connection.take().map(PoolConnection::detach));
         }
     }
 }
@@ -110,12 +118,12 @@ enum Side<'c> {
 }
 
 impl Connection {
-    fn side(&mut self) -> Side<'_> {
-        match self {
+    fn side(&mut self) -> Result<Side<'_>, StoreError> {
+        Ok(match self {
             Self::Sqlite(own) => Side::Sqlite(own),
             Self::PooledSqlite(own) => Side::Sqlite(own),
-            Self::Postgres(own) => Side::Postgres(&mut own.connection),
-        }
+            Self::Postgres(own) => Side::Postgres(own.connection()?),
+        })
     }
 }
 
@@ -144,7 +152,7 @@ impl Db {
 
     fn lent(connection: PoolConnection<Postgres>) -> Self {
         let in_statement = Arc::new(AtomicBool::new(false));
-        let lent = Lent { connection, in_statement: in_statement.clone(), in_unit: false };
+        let lent = Lent { connection: Some(connection), in_statement: in_statement.clone(), in_unit: false };
         Self { connection: Connection::Postgres(lent), in_statement, failed: false }
     }
 
@@ -175,7 +183,7 @@ macro_rules! on {
     ($db:expr, |$connection:ident| $query:expr) => {{
         let db: &mut $crate::store::Db = $db;
         db.statement_begins()?;
-        let outcome = match db.connection.side() {
+        let outcome = match db.connection.side()? {
             $crate::store::Side::Sqlite($connection) => $query,
             $crate::store::Side::Postgres($connection) => $query,
         };
