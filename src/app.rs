@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::accounts::passwords::{PasswordPolicy, Passwords};
@@ -11,6 +12,7 @@ use crate::accounts::throttle::ThrottlePolicy;
 use crate::config::Config;
 use crate::crypto::mac::MacKey;
 use crate::crypto::{encoding, random};
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Clock;
 use crate::keys::bootstrap::{self, KeyPolicy, KeysError};
 use crate::keys::vault::{Purpose, Vault};
@@ -24,6 +26,7 @@ use crate::tokens::status_index::StatusIndices;
 /// How far the clocks of this machine and of the database may be apart before it is warned of, and before nothing is served.
 const CLOCK_WARNED: i64 = 2;
 const CLOCK_REFUSED: i64 = 5;
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Everything a process works with.
 #[derive(Debug)]
@@ -96,6 +99,7 @@ impl App {
             grant_keys: GrantKeys::from_vault(&vault),
             secret_key: vault.mac_key(Purpose::ClientSecret),
             status: StatusIndices::default(),
+            steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
             config,
         });
         Ok(Self {

@@ -19,6 +19,7 @@ pub mod id;
 pub mod language;
 pub mod origin;
 pub mod pkce;
+pub mod rate_limit;
 pub mod redirect_uri;
 pub mod refresh_family;
 pub mod refresh_token;

@@ -2,25 +2,28 @@
 //!
 //! One service does it all, around each route, so that the shortest answers stay cheap: one more box and no task.
 
+mod line;
+mod request_id;
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, MatchedPath, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Method, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
@@ -28,75 +31,13 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use crate::config::Config;
-use crate::crypto::random;
 
 use super::address::ClientAddress;
-use super::reply::Remark;
+use line::Line;
+pub use request_id::RequestId;
 
 /// The header that names a request in the answer and in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
-/// Names a request: 128 random bits as base64url. Never taken from the request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RequestId([u8; 22]);
-
-impl RequestId {
-    fn fresh() -> Self {
-        let mut text = [b'A'; 22];
-        // Sixteen bytes are 22 characters.
-        let _ = URL_SAFE_NO_PAD.encode_slice(DRAWN.with_borrow_mut(Drawn::next), &mut text);
-        Self(text)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Given by [`Front`].
-impl<S: Send + Sync> FromRequestParts<S> for RequestId {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        parts.extensions.get::<Visit>().map(|visit| visit.id).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
-/// Random bytes drawn for many requests at once: each visit to the generator costs as much as a twentieth of the shortest
-/// answer. Ids are no secrets, so they may lie in memory before they are used.
-struct Drawn {
-    bytes: [u8; 1024],
-    left: usize,
-}
-
-thread_local! {
-    static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { bytes: [0; 1024], left: 0 }) };
-}
-
-impl Drawn {
-    fn next(&mut self) -> [u8; 16] {
-        if self.left == 0 {
-            *self = Self { bytes: random::bytes(), left: 1024 / 16 };
-        }
-        self.left -= 1;
-        let (ids, _) = self.bytes.as_chunks::<16>();
-        ids.get(self.left).copied().unwrap_or_else(random::bytes)
-    }
-}
 
 /// What is known of every request.
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +46,34 @@ pub struct Visit {
     pub id: RequestId,
     /// Where it comes from.
     pub address: ClientAddress,
+    /// The bytes of its target and of its body, as far as it told: what may come to be kept.
+    pub size: u32,
+}
+
+impl Visit {
+    fn of(request: &Request, rules: &Rules) -> Self {
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
+        let address = ClientAddress::of(peer, request.headers(), &rules.proxies);
+        // A body of unknown length may be as long as one can be.
+        let body = match request.headers().contains_key(TRANSFER_ENCODING) {
+            true => rules.body as u64,
+            false => declared_length(request.headers()).unwrap_or(0),
+        };
+        let size = u32::try_from(body.saturating_add(target_length(request) as u64)).unwrap_or(u32::MAX);
+        Self { id: RequestId::fresh(), address, size }
+    }
+}
+
+/// Given by [`Front`].
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.get::<Self>().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
 }
 
 /// The answer of the router's fallback: 404 without details.
@@ -164,7 +133,7 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let line = Line::of(&request, &self.rules.proxies);
+        let line = Line::of(&request, Visit::of(&request, &self.rules));
         let span = line.span();
         let refusal = refusal(&request, &self.rules);
         let inner = if refusal.is_none() {
@@ -232,7 +201,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
         };
         this.line.finish(&mut response);
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_bytes(&this.line.visit.id.0) {
+        if let Ok(id) = HeaderValue::from_str(this.line.visit.id.as_str()) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -255,13 +224,19 @@ fn refusal(request: &Request, rules: &Rules) -> Option<Response> {
     if second.is_some() || hostless {
         return refused(StatusCode::BAD_REQUEST);
     }
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    let head = headers.iter().fold(target, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
+    let head = headers.iter().fold(target_length(request), |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
     if head > rules.head {
         return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    if length > rules.body as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
+    if declared_length(headers)? > rules.body as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
+}
+
+fn target_length(request: &Request) -> usize {
+    request.uri().path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// An answer after which nothing more is read from this connection.
@@ -291,126 +266,3 @@ fn panicked(panic: &(dyn Any + Send), id: RequestId) -> Response {
     let text = format!("The server failed. Its log tells why, under request {id}.\n");
     (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
 }
-
-/// The line in the log. Neither the path itself nor the query: both may hold secrets.
-#[derive(Debug)]
-struct Line {
-    visit: Visit,
-    method: Method,
-    route: Option<MatchedPath>,
-    started: Instant,
-    finished: bool,
-}
-
-/// How a route is logged when all went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Voice {
-    /// A document that everybody fetches all the time.
-    Document,
-    /// A call by a program.
-    Call,
-    /// A page, or something an administrator did.
-    Page,
-}
-
-/// By the start of the route.
-const VOICES: [(&str, Voice); 9] = [
-    ("/.well-known/", Voice::Document),
-    ("/static/", Voice::Document),
-    ("/healthz", Voice::Document),
-    ("/readyz", Voice::Document),
-    ("/oauth2/token", Voice::Call),
-    ("/oauth2/introspect", Voice::Call),
-    ("/oauth2/revoke", Voice::Call),
-    ("/oauth2/userinfo", Voice::Call),
-    ("/auth/refresh", Voice::Call),
-];
-
-impl Line {
-    fn of(request: &Request, proxies: &[IpNet]) -> Self {
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
-        Self {
-            visit: Visit { id: RequestId::fresh(), address: ClientAddress::of(peer, request.headers(), proxies) },
-            method: request.method().clone(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-            started: Instant::now(),
-            finished: false,
-        }
-    }
-
-    fn route(&self) -> &str {
-        self.route.as_ref().map_or("(none)", MatchedPath::as_str)
-    }
-
-    fn voice(&self) -> Voice {
-        let route = self.route();
-        VOICES.iter().find(|(start, _)| route.starts_with(start)).map_or(Voice::Page, |(_, voice)| *voice)
-    }
-
-    /// The span in which the handler runs, so that whatever it logs carries the request's id.
-    fn span(&self) -> Span {
-        if self.voice() == Voice::Document {
-            tracing::debug_span!("request", id = %self.visit.id)
-        } else {
-            tracing::error_span!("request", id = %self.visit.id)
-        }
-    }
-
-    fn finish(&mut self, response: &mut Response) {
-        /// The levels of `tracing` must be known when it is compiled.
-        macro_rules! log {
-            ($level:ident, $line:expr, $status:expr, $remark:expr) => {
-                tracing::$level!(
-                    request_id = %$line.visit.id,
-                    method = %$line.method,
-                    route = $line.route(),
-                    status = $status.as_u16(),
-                    duration_us = $line.duration_us(),
-                    client = %$line.visit.address,
-                    error = $remark.map(|remark| remark.error),
-                    hint = $remark.map(|remark| remark.hint),
-                    "request"
-                )
-            };
-        }
-        self.finished = true;
-        let status = response.status();
-        let remark: Option<Remark> = response.extensions_mut().remove();
-        let quiet = self.voice() != Voice::Page && !status.is_client_error();
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            log!(error, self, status, remark);
-        } else if status.is_server_error() {
-            log!(warn, self, status, remark);
-        } else if quiet {
-            log!(debug, self, status, remark);
-        } else {
-            log!(info, self, status, remark);
-        }
-    }
-
-    fn duration_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A request whose client has left has a line too.
-impl Drop for Line {
-    fn drop(&mut self) {
-        if !self.finished {
-            tracing::info!(
-                request_id = %self.visit.id,
-                method = %self.method,
-                route = self.route(),
-                duration_us = self.duration_us(),
-                client = %self.visit.address,
-                "request given up by its client"
-            );
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

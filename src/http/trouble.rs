@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::language::Language;
 use super::pages::brand::Brand;
 use super::pages::error::{ErrorView, Trouble, WayBack};
+use super::reply::Remark;
 use super::reply::page::PageReply;
 use super::visit::Visitor;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -12,6 +13,7 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 /// The page for a fault of ours: it is logged here, with its cause.
 pub fn fault(error: &OAuthError, t: Language, brand: Arc<Brand>, request_id: String) -> PageReply {
     let trouble = match error.code() {
+        _ if error.is_too_many_requests() => Trouble::TooMany,
         ErrorCode::TemporarilyUnavailable => Trouble::Unavailable,
         _ => Trouble::Broken,
     };
@@ -28,7 +30,8 @@ pub fn fault(error: &OAuthError, t: Language, brand: Arc<Brand>, request_id: Str
         request_id,
         back,
     };
-    let page = PageReply::new(&view).with_status(trouble.status());
+    let remark = Remark { error: error.code().as_str(), hint: error.hint() };
+    let page = PageReply::new(&view).with_status(trouble.status()).with_remark(remark);
     match error.retry_after() {
         Some(seconds) => page.with_retry_after(seconds),
         None => page,

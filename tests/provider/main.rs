@@ -12,6 +12,7 @@
 )]
 
 mod flows;
+mod limits;
 mod logs;
 mod races;
 mod support;

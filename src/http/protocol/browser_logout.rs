@@ -4,27 +4,29 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{refuse, token};
+use super::{named, refuse, token};
 use crate::http::browser_guard::{self, Body, BrowserRequest};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
+use crate::http::layers::Visit;
 use crate::oauth::browser_logout::{self, Cleared, Extent};
 use crate::oauth::error::OAuthError;
 
 /// A sign-out request.
 pub async fn post(
     State(doors): State<Doors>,
+    visit: Visit,
     method: Method,
     headers: HeaderMap,
     StrictForm(params): StrictForm,
 ) -> Response {
+    let now = doors.app().clock.now();
+    let permit = doors.limits().enter(&visit, now);
     if let Err(error) = params.refuse_duplicates() {
         return refuse(error, false);
     }
-    let now = doors.app().clock.now();
-    let id = params.get("client_id").unwrap_or_default();
-    let client = match doors.provider().client(id, now).await {
+    let client = match named(&doors, params.get("client_id"), &permit, now).await {
         Ok(Some(client)) => client,
         Ok(None) => return refuse(OAuthError::invalid_client(), false),
         Err(error) => return refuse(error, false),
@@ -34,6 +36,9 @@ pub async fn post(
         Ok(guarded) => guarded,
         Err(refusal) => return refusal.into_response(),
     };
+    if let Err(error) = permit {
+        return cors::answer(refuse(error, false), Some(AllowedOrigin::guarded(&guarded)));
+    }
     let extent = match params.get("scope") {
         Some("session") => Extent::Session,
         _ => Extent::App,

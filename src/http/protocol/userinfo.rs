@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::content_type::{ContentType, is};
+use crate::http::layers::Visit;
 use crate::http::reply::bearer::BearerRefusal;
 use crate::http::reply::json;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -15,20 +16,33 @@ use crate::oauth::params::Params;
 use crate::oauth::userinfo;
 
 /// A request with the token in the header, or for POST in the form. Never in the query (RFC 6750 §2.3 is not offered).
-pub async fn any(State(doors): State<Doors>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
-    let reply = match token(&method, &headers, &body) {
-        Ok(Some(token)) => {
-            let now = doors.app().clock.now();
-            match userinfo::userinfo(&token, doors.provider(), now).await {
-                Ok(claims) => json::with_status(StatusCode::OK, &claims),
-                Err(error) => refuse(error),
-            }
-        }
-        Ok(None) => BearerRefusal::NoToken.into_response(),
+pub async fn any(
+    State(doors): State<Doors>,
+    visit: Visit,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let reply = match answer(&doors, &visit, token(&method, &headers, &body)).await {
+        Ok(reply) => reply,
         Err(error) => refuse(error),
     };
     let snapshot = doors.provider().directory.snapshot();
     cors::answer(reply, AllowedOrigin::of_any_client(&headers, snapshot.as_ref()))
+}
+
+async fn answer(
+    doors: &Doors,
+    visit: &Visit,
+    token: Result<Option<String>, OAuthError>,
+) -> Result<Response, OAuthError> {
+    let now = doors.app().clock.now();
+    let permit = doors.limits().enter(visit, now)?;
+    let Some(token) = token? else { return Ok(BearerRefusal::NoToken.into_response()) };
+    let claims = userinfo::userinfo(&token, doors.provider(), now).await?;
+    // Who holds a good token is known, and can be stopped.
+    doors.limits().give_back(permit, now);
+    Ok(json::with_status(StatusCode::OK, &claims))
 }
 
 fn refuse(error: OAuthError) -> Response {

@@ -44,15 +44,16 @@ impl IntoResponse for BearerRefusal {
         };
         let challenge = challenge(&error, scope);
         let mut response = Refusal::from(error).into_response();
-        if let Some(challenge) = challenge.filter(|_| !is_fault(response.status())) {
+        if let Some(challenge) = challenge.filter(|_| is_about_the_token(response.status())) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }
 }
 
-fn is_fault(status: StatusCode) -> bool {
-    status.is_server_error()
+/// Another token would not help against a fault of ours, or against coming too soon.
+fn is_about_the_token(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
 fn challenge(error: &OAuthError, scope: Option<&str>) -> Option<HeaderValue> {
@@ -65,6 +66,7 @@ fn challenge(error: &OAuthError, scope: Option<&str>) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::rate_limit::TooSoon;
 
     #[test]
     fn each_refusal_has_its_challenge() {
@@ -88,6 +90,7 @@ mod tests {
                 ),
             ),
             (OAuthError::unavailable("x").into(), 503, None),
+            (OAuthError::too_many_requests("x", TooSoon { retry_after: 1 }).into(), 429, None),
         ] {
             let response = refusal.into_response();
             assert_eq!(response.status().as_u16(), status);
