@@ -39,16 +39,12 @@ impl Transaction {
     /// # Errors
     /// The page to show: the transaction is over, or it is another browser's.
     pub async fn load(token: &str, visitor: &mut Visitor) -> Result<Self, Box<Response>> {
-        let found = async {
-            let browser = visitor.browser_id().await?;
-            parking::find(token, &browser, visitor.doors.provider(), visitor.now).await
-        }
-        .await;
-        let (parked, params) = match found {
-            Ok(Some(found)) => found,
+        let parked = match claim(token, visitor).await {
+            Ok(Some(parked)) => parked,
             Ok(None) => return Err(Box::new(expired(visitor))),
             Err(error) => return Err(Box::new(fault(visitor, &error))),
         };
+        let params = Params::parse(parked.parameters.as_bytes());
         match check(&params, visitor.doors.provider(), visitor.now).await {
             Ok(checked) => Ok(Self { checked, parked, token: token.to_owned() }),
             Err(refusal) => Err(Box::new(refuse(*refusal, visitor))),
@@ -60,6 +56,17 @@ impl Transaction {
     pub fn progress(&self) -> Progress {
         Progress { authenticated: self.parked.authenticated_user.clone(), chosen: self.parked.chosen_user.clone() }
     }
+}
+
+/// The parked request, if it is this browser's. A browser without a cookie is given one only where the request is free to take:
+/// whoever makes up tokens leaves nothing behind.
+async fn claim(token: &str, visitor: &mut Visitor) -> Result<Option<Parked>, OAuthError> {
+    let found = parking::find(token, visitor.doors.provider(), visitor.now).await?;
+    let Some(parked) = found.filter(|parked| parked.browser_id.is_none() || visitor.browser.is_some()) else {
+        return Ok(None);
+    };
+    let browser = visitor.browser_id().await?;
+    Ok(parking::claim(&parked, &browser, visitor.doors.provider()).await?.then_some(parked))
 }
 
 /// Decides what happens next, and does it.

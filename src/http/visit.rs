@@ -133,7 +133,7 @@ impl Visitor {
         let token = self.doors.app().store.write(async move |tx| browsers::open(tx, now).await).await?;
         self.set_cookies.push(self.doors.cookies().browser(token.expose()));
         let id = BrowserId::new(token.id());
-        self.browser = Some(Browser { id: id.clone(), last_seen_at: now });
+        self.browser = Some(Browser { id: id.clone(), known: false, last_seen_at: now });
         Ok(id)
     }
 

@@ -15,4 +15,5 @@ mod flows;
 mod limits;
 mod logs;
 mod races;
+mod strangers;
 mod support;

@@ -60,30 +60,25 @@ pub async fn park(
     Ok(token)
 }
 
-/// Finds a parked request again, for the browser it belongs to. One that no browser has shown up with yet is bound to this one.
+/// Finds a parked request again, whosever it is.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn find(
-    presented: &str,
-    browser: &BrowserId,
-    provider: &Provider,
-    now: Timestamp,
-) -> Result<Option<(Parked, Params)>, OAuthError> {
+pub async fn find(presented: &str, provider: &Provider, now: Timestamp) -> Result<Option<Parked>, OAuthError> {
     let Some(token) = OpaqueToken::parse(Kind::Request, presented) else { return Ok(None) };
     let id = RequestId::new(token.id());
     let found = authorize_requests::find(&mut provider.store.read().await?, &id, now).await?;
-    let Some(parked) = found.filter(|parked| parked.digest.matches(&token.digest())) else { return Ok(None) };
-    let ours = match &parked.browser_id {
-        Some(owner) => owner == browser,
-        None => {
-            let browser = browser.clone();
-            provider.store.write(async move |tx| authorize_requests::bind(tx, &id, &browser).await).await?
-        }
-    };
-    if !ours {
-        return Ok(None);
+    Ok(found.filter(|parked| parked.digest.matches(&token.digest())))
+}
+
+/// Whether the request is this browser's. One that no browser has shown up with yet becomes so.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn claim(parked: &Parked, browser: &BrowserId, provider: &Provider) -> Result<bool, OAuthError> {
+    if let Some(owner) = &parked.browser_id {
+        return Ok(owner == browser);
     }
-    let params = Params::parse(parked.parameters.as_bytes());
-    Ok(Some((parked, params)))
+    let (id, browser) = (parked.id.clone(), browser.clone());
+    Ok(provider.store.write(async move |tx| authorize_requests::bind(tx, &id, &browser).await).await?)
 }
