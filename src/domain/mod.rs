@@ -28,6 +28,7 @@ pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod status;
+pub mod strict_json;
 pub mod time;
 pub mod token;
 pub mod user;

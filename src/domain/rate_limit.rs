@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_full_buckets_make_place() {
-        let held = |limit: &RateLimit| limit.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum::<usize>();
+        let held =
+            |limit: &RateLimit| limit.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum::<usize>();
         let limit = RateLimit::new(1, MINUTE);
         for key in 0..200_000 {
             limit.take(key, 1, NOW).unwrap();

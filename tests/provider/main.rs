@@ -12,6 +12,7 @@
 )]
 
 mod flows;
+mod front;
 mod limits;
 mod logs;
 mod races;

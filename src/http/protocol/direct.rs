@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{browser_logout as logout, named, refuse, token};
+use super::{browser_logout as logout, named, token};
 use crate::accounts::browsers;
 use crate::accounts::sign_in::SignIn;
 use crate::domain::client::Client;
@@ -20,9 +21,10 @@ use crate::http::address::ClientAddress;
 use crate::http::browser_guard::{self, Body, BrowserRequest, Guarded};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
+use crate::http::extract::json as extract;
 use crate::http::layers::Visit;
 use crate::http::limits::Permit;
-use crate::http::reply::json;
+use crate::http::reply::json::{self, Refusal};
 use crate::oauth::browser_logout::{self, Extent};
 use crate::oauth::client_auth::AuthenticatedClient;
 use crate::oauth::direct_login::{self, DirectLogin};
@@ -68,7 +70,7 @@ pub async fn login(
         Ok(_) => sign_in(&doors, &guarded, &client, login, visit.address, &headers, now).await,
         Err(error) => Err(error),
     };
-    cors::answer(reply.unwrap_or_else(|error| refuse(error, false)), Some(AllowedOrigin::guarded(&guarded)))
+    cors::answer(reply.unwrap_or_else(|error| refuse(error)), Some(AllowedOrigin::guarded(&guarded)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, cut off from its handler only so that errors can be returned")]
@@ -144,7 +146,7 @@ pub async fn refresh(
     };
     let permit = match permit {
         Ok(permit) => permit,
-        Err(error) => return cors::answer(refuse(error, false), Some(AllowedOrigin::guarded(&guarded))),
+        Err(error) => return cors::answer(refuse(error), Some(AllowedOrigin::guarded(&guarded))),
     };
     let caller = Caller {
         authenticated: AuthenticatedClient { client: client.clone(), bound: None },
@@ -162,7 +164,7 @@ pub async fn refresh(
             issued.response = issued.response.without_id_token();
             token::with_cookie(&doors, &guarded, issued)
         }
-        Err(error) => refuse(error, false),
+        Err(error) => refuse(error),
     };
     cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
@@ -187,12 +189,12 @@ pub async fn sign_out(
         Err(reply) => return *reply,
     };
     if let Err(error) = permit {
-        return cors::answer(refuse(error, false), Some(AllowedOrigin::guarded(&guarded)));
+        return cors::answer(refuse(error), Some(AllowedOrigin::guarded(&guarded)));
     }
     let cookies = token::cookies(&doors, &guarded, &headers);
     let reply = match browser_logout::sign_out(&client, &cookies, Extent::Session, doors.provider(), now).await {
         Ok(cleared) => logout::clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
-        Err(error) => refuse(error, false),
+        Err(error) => refuse(error),
     };
     cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
@@ -206,8 +208,8 @@ async fn find(
 ) -> Result<Arc<Client>, Box<Response>> {
     match named(doors, Some(id), permit, now).await {
         Ok(Some(client)) if client.settings.direct_login => Ok(client),
-        Ok(_) => Err(Box::new(refuse(OAuthError::invalid_client(), false))),
-        Err(error) => Err(Box::new(refuse(error, false))),
+        Ok(_) => Err(Box::new(refuse(OAuthError::invalid_client()))),
+        Err(error) => Err(Box::new(refuse(error))),
     }
 }
 
@@ -217,7 +219,7 @@ fn guard<'c>(
     body: &[u8],
     client: &'c Client,
 ) -> Result<Guarded<'c>, Box<Response>> {
-    let refresh_token = read::<serde_json::Value>(body).is_none_or(|body| body.get("refresh_token").is_some());
+    let refresh_token = extract::object(body).is_none_or(|members| members.contains_key("refresh_token"));
     let request = BrowserRequest { method, headers, body: Body::Json { refresh_token } };
     browser_guard::check(request, client).map_err(|refusal| Box::new(refusal.into_response()))
 }
@@ -239,13 +241,17 @@ async fn browser(
     Ok((BrowserId::new(fresh.id()), Some(doors.cookies().browser(fresh.expose()))))
 }
 
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<T> {
-    let text = std::str::from_utf8(body).ok().filter(|text| !text.contains("\\u0000"))?;
-    serde_json::from_str(text).ok()
+fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    extract::read(&extract::object(body)?)
+}
+
+/// A browser app proves nothing, so it is never challenged to.
+fn refuse(error: OAuthError) -> Response {
+    Refusal::from(error).into_response()
 }
 
 fn malformed() -> Response {
-    refuse(OAuthError::invalid_request("the body is not the JSON object this address takes"), false)
+    refuse(OAuthError::invalid_request("the body is not the JSON object this address takes"))
 }
 
 fn told(status: StatusCode, error: &str, retry_after: Option<u64>) -> Response {

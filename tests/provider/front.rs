@@ -1,0 +1,75 @@
+//! What stands before every door: how large a request may be, who may ask from where, and what is said when no door answers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Method, Request};
+use frontdesk::config::Issuer;
+
+use crate::support::{ALICE, Answer, PASSWORD, TestProvider};
+
+const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const BROWSERS: &str = "SELECT COUNT(*) FROM browsers";
+
+async fn ask(provider: &TestProvider, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    if !body.is_empty() {
+        request = request.header("content-length", body.len());
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    provider.send(request.body(Body::from(body)).unwrap()).await
+}
+
+#[track_caller]
+fn expect_refusal(answer: &Answer, status: u16, error: &str) {
+    assert_eq!(answer.status.as_u16(), status, "{answer:#?}");
+    assert_eq!(answer.header("content-type"), "application/json", "{answer:#?}");
+    assert_eq!(answer.json()["error"], error, "{answer:#?}");
+    assert!(!answer.text("error_description").is_empty());
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+#[track_caller]
+fn expect_page(answer: &Answer, status: u16, text: &str) {
+    assert_eq!(answer.status.as_u16(), status, "{answer:#?}");
+    assert!(answer.body.contains(text), "{text:?} is not on the page: {answer:#?}");
+    assert!(answer.body.contains(answer.header("request-id")), "an id to quote");
+    assert!(answer.body.contains("href=\"/account\""), "a way back");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+}
+
+#[tokio::test]
+async fn json_is_neither_deep_nor_ambiguous() {
+    let provider = TestProvider::https().await;
+    let app = provider.client("direct");
+    let browser = provider.browser();
+    let headers = {
+        let mut headers = app.page_headers();
+        headers.push(("content-type", "application/json"));
+        headers
+    };
+    let good = format!(r#""client_id":"direct","username":"{ALICE}","password":"{PASSWORD}""#);
+    let nested = |levels: usize| format!(r#"{{{good},"more":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    for body in [nested(16), format!(r#"{{{good},"username":"{ALICE}"}}"#), format!(r#"{{{good},"more":"\u0000"}}"#)] {
+        let answer = browser.fetch("/auth/login", &headers, body).await;
+        expect_refusal(&answer, 400, "invalid_request");
+    }
+    assert_eq!(provider.live_sessions().await, 0);
+    browser.fetch("/auth/login", &headers, nested(15)).await.expect(200);
+
+    let app = provider.client("web");
+    let deep = format!(r#"{{"userinfo":{{"email":{{"value":{}{}}}}}}}"#, "[".repeat(14), "]".repeat(14));
+    for claims in [deep.as_str(), r#"{"userinfo":{"email":null},"userinfo":{}}"#] {
+        let asked = app.ask().with("claims", claims);
+        let page = app.visit(&provider.browser(), &asked).await;
+        assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "invalid_request");
+    }
+    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+}
+
