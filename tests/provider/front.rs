@@ -73,3 +73,39 @@ async fn json_is_neither_deep_nor_ambiguous() {
     assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
 }
 
+#[tokio::test]
+async fn two_authorization_headers_are_refused() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    let tokens = app.tokens_of(ALICE).await;
+    let bearer = format!("Bearer {}", tokens.access);
+    let answer = provider.get_with("/oauth2/userinfo", &[("authorization", &bearer), ("authorization", &bearer)]).await;
+    expect_refusal(&answer, 400, "invalid_request");
+    assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"oauth2\", error=\"invalid_request\""));
+
+    // Both are right, and still nobody can say which of them counts.
+    let answers = provider.answers().len();
+    app.introspect(&tokens.access).await.expect(200);
+    assert_eq!(provider.answers().len(), answers + 1);
+    let basic = app.basic();
+    let twice = [("authorization", basic.as_str()), ("authorization", basic.as_str())];
+    for (path, form) in [
+        ("/oauth2/token", [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str())]),
+        ("/oauth2/introspect", [("token", tokens.access.as_str()), ("a", "b")]),
+        ("/oauth2/revoke", [("token", tokens.access.as_str()), ("a", "b")]),
+    ] {
+        expect_refusal(&provider.post(path, &twice, &form).await, 400, "invalid_request");
+    }
+    assert!(app.sees_alive(&tokens.access).await);
+    app.refresh(&tokens.refresh).await.expect_tokens();
+}
+
+#[tokio::test]
+async fn without_a_token_the_challenge_names_the_realm_and_no_error() {
+    let provider = TestProvider::start().await;
+    let answer = provider.get("/oauth2/userinfo").await.expect(401);
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"oauth2\"");
+    let answer = provider.get_with("/oauth2/userinfo", &[("authorization", "Bearer x")]).await.expect(401);
+    assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"oauth2\", error=\"invalid_token\""));
+}
+

@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{named, refuse, token};
+use super::{named, token};
 use crate::http::browser_guard::{self, Body, BrowserRequest};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
 use crate::http::layers::Visit;
+use crate::http::reply::json::Refusal;
 use crate::oauth::browser_logout::{self, Cleared, Extent};
 use crate::oauth::error::OAuthError;
 
@@ -24,12 +25,12 @@ pub async fn post(
     let now = doors.app().clock.now();
     let permit = doors.limits().enter(&visit, now);
     if let Err(error) = params.refuse_duplicates() {
-        return refuse(error, false);
+        return refuse(error);
     }
     let client = match named(&doors, params.get("client_id"), &permit, now).await {
         Ok(Some(client)) => client,
-        Ok(None) => return refuse(OAuthError::invalid_client(), false),
-        Err(error) => return refuse(error, false),
+        Ok(None) => return refuse(OAuthError::invalid_client()),
+        Err(error) => return refuse(error),
     };
     let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
     let guarded = match browser_guard::check(request, &client) {
@@ -37,7 +38,7 @@ pub async fn post(
         Err(refusal) => return refusal.into_response(),
     };
     if let Err(error) = permit {
-        return cors::answer(refuse(error, false), Some(AllowedOrigin::guarded(&guarded)));
+        return cors::answer(refuse(error), Some(AllowedOrigin::guarded(&guarded)));
     }
     let extent = match params.get("scope") {
         Some("session") => Extent::Session,
@@ -46,9 +47,13 @@ pub async fn post(
     let cookies = token::cookies(&doors, &guarded, &headers);
     let reply = match browser_logout::sign_out(&client, &cookies, extent, doors.provider(), now).await {
         Ok(cleared) => clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
-        Err(error) => refuse(error, false),
+        Err(error) => refuse(error),
     };
     cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
+}
+
+fn refuse(error: OAuthError) -> Response {
+    Refusal::from(error).into_response()
 }
 
 /// Takes away the cookies of what ended.

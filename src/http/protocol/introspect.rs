@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::{authorization, caller, refuse, refuse_credentials_in};
+use super::{caller, refuse, refuse_credentials_in};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
 use crate::http::layers::Visit;
@@ -21,17 +21,16 @@ pub async fn post(
     RawQuery(query): RawQuery,
     StrictForm(params): StrictForm,
 ) -> Response {
-    let authorization = authorization(&headers);
-    match answer(&doors, &visit, authorization, query.as_deref(), &params).await {
+    match answer(&doors, &visit, &headers, query.as_deref(), &params).await {
         Ok(introspection) => json::with_status(StatusCode::OK, &introspection),
-        Err(error) => refuse(error, authorization.is_some()),
+        Err(error) => refuse(error, &headers),
     }
 }
 
 async fn answer(
     doors: &Doors,
     visit: &Visit,
-    authorization: Option<&str>,
+    headers: &HeaderMap,
     query: Option<&str>,
     params: &Params,
 ) -> Result<Introspection, OAuthError> {
@@ -39,6 +38,6 @@ async fn answer(
     let permit = doors.limits().enter(visit, now);
     refuse_credentials_in(query)?;
     params.refuse_duplicates()?;
-    let caller = caller(doors, permit, authorization, params, now).await?;
+    let caller = caller(doors, permit, headers, params, now).await?;
     introspect::introspect(&caller, params, doors.provider(), now).await
 }

@@ -46,11 +46,13 @@ fn refuse_credentials_in(query: Option<&str>) -> Result<(), OAuthError> {
     Ok(())
 }
 
-/// The `Authorization` header. Two of them are no proof at all.
-fn authorization(headers: &HeaderMap) -> Option<&str> {
+/// The one `Authorization` header; empty if it is not text.
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    let first = sent.next()?;
-    Some(if sent.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
+    match (sent.next(), sent.next()) {
+        (_, Some(_)) => Err(OAuthError::invalid_request("two Authorization headers were sent, use one")),
+        (first, None) => Ok(first.map(|value| value.to_str().unwrap_or_default())),
+    }
 }
 
 /// The client of that name. For a network that has asked too much only memory is searched, so that it costs the database
@@ -96,15 +98,15 @@ fn admit(
 async fn caller(
     doors: &Doors,
     permit: Result<Permit, OAuthError>,
-    authorization: Option<&str>,
+    headers: &HeaderMap,
     params: &Params,
     now: Timestamp,
 ) -> Result<AuthenticatedClient, OAuthError> {
-    let presented = Presented::read(authorization, params);
+    let presented = authorization(headers).and_then(|header| Presented::read(header, params));
     let client = named(doors, presented.as_ref().ok().map(Presented::client_id), &permit, now).await?;
     admit(doors, presented, client, permit, now).map(|(caller, _)| caller)
 }
 
-fn refuse(error: OAuthError, basic: bool) -> Response {
-    Refusal::from(error).with_basic(basic).into_response()
+fn refuse(error: OAuthError, headers: &HeaderMap) -> Response {
+    Refusal::from(error).with_basic(headers.contains_key(header::AUTHORIZATION)).into_response()
 }

@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{authorization, caller, refuse, refuse_credentials_in};
+use super::{caller, refuse, refuse_credentials_in};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
@@ -21,12 +21,11 @@ pub async fn post(
     RawQuery(query): RawQuery,
     StrictForm(params): StrictForm,
 ) -> Response {
-    let authorization = authorization(&headers);
     let snapshot = doors.provider().directory.snapshot();
     let client = params.get("client_id").and_then(|id| snapshot.client(id)).cloned();
-    let reply = match answer(&doors, &visit, authorization, query.as_deref(), &params).await {
+    let reply = match answer(&doors, &visit, &headers, query.as_deref(), &params).await {
         Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response(),
-        Err(error) => refuse(error, authorization.is_some()),
+        Err(error) => refuse(error, &headers),
     };
     cors::answer(reply, client.and_then(|client| AllowedOrigin::of_client(&headers, &client)))
 }
@@ -34,7 +33,7 @@ pub async fn post(
 async fn answer(
     doors: &Doors,
     visit: &Visit,
-    authorization: Option<&str>,
+    headers: &HeaderMap,
     query: Option<&str>,
     params: &Params,
 ) -> Result<(), OAuthError> {
@@ -42,6 +41,6 @@ async fn answer(
     let permit = doors.limits().enter(visit, now);
     refuse_credentials_in(query)?;
     params.refuse_duplicates()?;
-    let caller = caller(doors, permit, authorization, params, now).await?;
+    let caller = caller(doors, permit, headers, params, now).await?;
     revoke::revoke(&caller, params, doors.provider(), now).await
 }

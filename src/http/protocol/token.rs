@@ -33,12 +33,11 @@ pub async fn post(
 ) -> Response {
     let now = doors.app().clock.now();
     let permit = doors.limits().enter(&visit, now);
-    let authorization = authorization(&headers);
-    let refuse = |error| refuse(error, authorization.is_some());
+    let refuse = |error| refuse(error, &headers);
     if let Err(error) = refuse_credentials_in(query.as_deref()).and_then(|()| params.refuse_duplicates()) {
         return refuse(error);
     }
-    let presented = Presented::read(authorization, &params);
+    let presented = authorization(&headers).and_then(|header| Presented::read(header, &params));
     let id = params.get("client_id").or(presented.as_ref().ok().map(Presented::client_id));
     let client = match named(&doors, id, &permit, now).await {
         Ok(client) => client,
@@ -54,8 +53,7 @@ pub async fn post(
         };
         let reply = match admit(&doors, presented, Some(client.clone()), permit, now) {
             Ok((authenticated, permit)) => {
-                let caller =
-                    Caller { authenticated, cookies: Some(cookies(&doors, &guarded, &headers)), context };
+                let caller = Caller { authenticated, cookies: Some(cookies(&doors, &guarded, &headers)), context };
                 match exchange(&doors, &params, caller, permit, now).await {
                     Ok(issued) => with_cookie(&doors, &guarded, issued),
                     Err(error) => refuse(error),

@@ -2,9 +2,10 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use super::authorization;
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::content_type::{ContentType, is};
@@ -53,13 +54,10 @@ fn refuse(error: OAuthError) -> Response {
 }
 
 fn token(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, OAuthError> {
-    let header = match headers.get(header::AUTHORIZATION) {
+    let header = match authorization(headers)? {
         None => None,
-        Some(value) => Some(
-            value
-                .to_str()
-                .ok()
-                .and_then(|text| text.split_once(' '))
+        Some(text) => Some(
+            text.split_once(' ')
                 .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
                 .map(|(_, token)| token.trim().to_owned())
                 .ok_or_else(|| OAuthError::invalid_request("the Authorization header is not Bearer and a token"))?,
