@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::extract::form::BodyRefusal;
 use super::language::Language;
 use super::pages::brand::Brand;
 use super::pages::error::{ErrorView, Trouble, WayBack};
@@ -61,4 +62,10 @@ pub fn page_back_to(
         back,
     };
     PageReply::new(&view).with_status(trouble.status())
+}
+
+/// The page for a request whose parameters cannot be read.
+pub fn unreadable(visitor: &Visitor, trouble: Trouble, refusal: BodyRefusal) -> PageReply {
+    let remark = Remark { error: "invalid_request", hint: refusal.hint() };
+    page(visitor, trouble, remark.error, Some(remark.hint)).with_status(refusal.status()).with_remark(remark)
 }

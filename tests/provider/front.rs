@@ -109,3 +109,32 @@ async fn without_a_token_the_challenge_names_the_realm_and_no_error() {
     assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"oauth2\", error=\"invalid_token\""));
 }
 
+#[tokio::test]
+async fn what_cannot_be_read_is_not_read_otherwise() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("web");
+    for odd in ["state=%FF", "state=%00", "login_hint=%C3", "nonce=%ED%A0%80"] {
+        let asked = app.ask().without(odd.split_once('=').unwrap().0);
+        let path = format!("{}&{odd}", asked.path());
+        let page = provider.browser().come(&path).await;
+        assert!(page.away.is_none(), "{odd}: {page:#?}");
+        expect_page(&page.answer, 400, "The app’s request was not understood");
+        let page = provider.browser().come(&format!("/oauth2/logout?{odd}")).await;
+        expect_page(&page.answer, 400, "sign-out request was not understood");
+    }
+    let state = app.ask().with("state", "ü \u{1F600} +%");
+    let browser = provider.browser();
+    let page = app.visit(&browser, &state).await;
+    let left = browser.answer_all(page, ALICE).await;
+    assert_eq!(crate::support::query_of(left.left_for(), "state").as_deref(), Some("ü \u{1F600} +%"));
+
+    let before = provider.number(BROWSERS).await;
+    for path in ["/oauth2/authorize", "/oauth2/logout"] {
+        for (kind, body) in [("text/plain", "a=b"), (FORM.1, "a=%FF"), ("application/json", "{}")] {
+            let answer = ask(&provider, "POST", path, &[HTML, ("content-type", kind)], body.to_owned()).await;
+            expect_page(&answer, 400, "was not understood");
+        }
+    }
+    assert_eq!(provider.number(BROWSERS).await, before);
+    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+}

@@ -3,7 +3,7 @@
 use axum::extract::RawQuery;
 use axum::response::Response;
 
-use crate::http::extract::form::StrictForm;
+use crate::http::extract::form::{BodyRefusal, StrictForm, strict_params};
 use crate::http::language::Language;
 use crate::http::pages::error::Trouble;
 use crate::http::people::sign_out;
@@ -15,17 +15,29 @@ use crate::oauth::params::Params;
 
 /// A request in the query.
 pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
-    answer(visitor, Params::parse(query.unwrap_or_default().as_bytes())).await
+    match strict_params(query.unwrap_or_default().as_bytes()) {
+        Ok(params) => answer(visitor, params).await,
+        Err(refusal) => unreadable(visitor, refusal),
+    }
 }
 
 /// A request in a form. It may come from another site, and then our cookies do not come along: the browser is sent to ask again
 /// with GET, when they do. Otherwise the person would be told of a sign-out that never was.
-pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
+pub async fn post(visitor: Visitor, form: Result<StrictForm, BodyRefusal>) -> Response {
+    let params = match form {
+        Ok(StrictForm(params)) => params,
+        Err(refusal) => return unreadable(visitor, refusal),
+    };
     if visitor.signed_in.is_none() {
         let location = format!("/oauth2/logout?{}", params.encoded());
         return visitor.answer(SeeOther::within(&location));
     }
     answer(visitor, params).await
+}
+
+fn unreadable(visitor: Visitor, refusal: BodyRefusal) -> Response {
+    let page = trouble::unreadable(&visitor, Trouble::LogoutRequest, refusal);
+    visitor.answer(page)
 }
 
 async fn answer(mut visitor: Visitor, params: Params) -> Response {
