@@ -74,6 +74,22 @@ async fn json_is_neither_deep_nor_ambiguous() {
 }
 
 #[tokio::test]
+async fn the_key_set_outlives_the_database_by_a_quarter_of_an_hour() {
+    let provider = TestProvider::start().await;
+    let clock = &provider.app().clock;
+    clock.advance(Duration::from_secs(899));
+    let answer = provider.get("/.well-known/jwks.json").await.expect(200);
+    assert_eq!(answer.json()["keys"].as_array().unwrap().len(), 2);
+    clock.advance(Duration::from_secs(1));
+    let answer = provider.get("/.well-known/jwks.json").await;
+    expect_refusal(&answer, 503, "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+    provider.get("/.well-known/openid-configuration").await.expect(200);
+    provider.follow_changes().await;
+    provider.get("/.well-known/jwks.json").await.expect(200);
+}
+
+#[tokio::test]
 async fn two_authorization_headers_are_refused() {
     let provider = TestProvider::start().await;
     let app = provider.client("web");
