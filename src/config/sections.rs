@@ -164,7 +164,7 @@ section! {
 section! {
     /// `[limits]`: how much and how long.
     pub struct Limits {
-        /// Largest request body in bytes.
+        /// Largest request body in bytes, where large ones are expected.
         pub body_bytes: u32 = 65_536,
         /// Largest request head in bytes.
         pub header_bytes: u32 = 32_768,

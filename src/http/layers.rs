@@ -3,9 +3,11 @@
 //! One service does it all, around each route, so that the shortest answers stay cheap: one more box and no task.
 
 mod line;
+mod manner;
 mod request_id;
 #[cfg(test)]
 mod tests;
+mod unsaid;
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -18,8 +20,8 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
-    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
@@ -33,8 +35,12 @@ use tracing::Span;
 use crate::config::Config;
 
 use super::address::ClientAddress;
+use super::pages::brand::Brand;
+use super::reply::Remark;
 use line::Line;
+use manner::Manner;
 pub use request_id::RequestId;
+use unsaid::Reader;
 
 /// The header that names a request in the answer and in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -51,15 +57,11 @@ pub struct Visit {
 }
 
 impl Visit {
-    fn of(request: &Request, rules: &Rules) -> Self {
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
-        let address = ClientAddress::of(peer, request.headers(), &rules.proxies);
+    fn of(request: &Request, rules: &Rules, manner: Manner) -> Self {
+        let address = ClientAddress::of(peer(request), request.headers(), &rules.proxies);
         // A body of unknown length may be as long as one can be.
         let body = match request.headers().contains_key(TRANSFER_ENCODING) {
-            true => rules.body as u64,
+            true => rules.body(manner) as u64,
             false => declared_length(request.headers()).unwrap_or(0),
         };
         let size = u32::try_from(body.saturating_add(target_length(request) as u64)).unwrap_or(u32::MAX);
@@ -74,6 +76,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         parts.extensions.get::<Self>().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// The other side of the connection. What did not come by the network comes from this process.
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
 /// The answer of the router's fallback: 404 without details.
@@ -92,18 +100,36 @@ struct Rules {
     head: usize,
     hsts: bool,
     proxies: Vec<IpNet>,
+    /// Plain http that is meant for a proxy: nobody else may speak to it over the network.
+    proxies_only: bool,
+    brand: Arc<Brand>,
+}
+
+/// The largest body where nothing large is expected.
+const SMALL_BODY: usize = 8_192;
+
+impl Rules {
+    fn body(&self, manner: Manner) -> usize {
+        if manner.large { self.body } else { self.body.min(SMALL_BODY) }
+    }
+
+    fn admits(&self, peer: IpAddr) -> bool {
+        !self.proxies_only || peer.is_loopback() || self.proxies.iter().any(|network| network.contains(&peer))
+    }
 }
 
 impl Front {
-    /// Takes limits, trusted proxies and HSTS from the configuration.
+    /// Takes limits, trusted proxies and HSTS from the configuration. Its own pages have the look of `brand`.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, brand: Arc<Brand>) -> Self {
         Self(Arc::new(Rules {
             timeout: config.limits.request_timeout,
             body: config.limits.body_bytes as usize,
             head: config.limits.header_bytes as usize,
             hsts: config.server.hsts && !config.is_development(),
             proxies: config.server.trusted_proxies.clone(),
+            proxies_only: !config.is_development() && config.server.tls.files().is_none(),
+            brand,
         }))
     }
 }
@@ -133,19 +159,21 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let line = Line::of(&request, Visit::of(&request, &self.rules));
+        let reader = Reader::of(request.uri().path(), request.headers());
+        let visit = Visit::of(&request, &self.rules, reader.manner);
+        let line = Line::of(&request, visit, reader.manner.voice);
         let span = line.span();
-        let refusal = refusal(&request, &self.rules);
+        let refusal = refusal(&request, &self.rules, reader.manner);
         let inner = if refusal.is_none() {
             request.extensions_mut().insert(line.visit);
             if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-                DefaultBodyLimit::max(self.rules.body).apply(&mut request);
+                DefaultBodyLimit::max(self.rules.body(reader.manner)).apply(&mut request);
             }
             Some(self.inner.call(request))
         } else {
             None
         };
-        Passage { inner, refusal, deadline: None, span, line, rules: self.rules.clone() }
+        Passage { inner, refusal, deadline: None, span, line, reader, rules: self.rules.clone() }
     }
 }
 
@@ -160,6 +188,7 @@ pin_project! {
         deadline: Option<Sleep>,
         span: Span,
         line: Line,
+        reader: Reader,
         rules: Arc<Rules>,
     }
 }
@@ -199,6 +228,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
             }
             (None, None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         };
+        this.reader.complete(&mut response, this.line.visit.id, &this.rules.brand);
         this.line.finish(&mut response);
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(this.line.visit.id.as_str()) {
@@ -213,10 +243,17 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
 }
 
 /// Refuses what hyper lets through: heads that no two servers read alike (RFC 9112 §3.2), heads above the limit, since
-/// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large.
-fn refusal(request: &Request, rules: &Rules) -> Option<Response> {
+/// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large. And what came past the
+/// proxy, except to ask whether the process is well.
+fn refusal(request: &Request, rules: &Rules, manner: Manner) -> Option<Response> {
     let headers = request.headers();
     let refused = |status| Some(closing(request.version(), status));
+    if !rules.admits(peer(request)) && !matches!(request.uri().path(), "/healthz" | "/readyz") {
+        let mut response = closing(request.version(), StatusCode::MISDIRECTED_REQUEST);
+        let hint = "plain http from an address that is not in server.trusted_proxies";
+        response.extensions_mut().insert(Remark { error: "invalid_request", hint });
+        return Some(response);
+    }
     let mut hosts = headers.get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());
     let on_the_wire = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
@@ -224,11 +261,12 @@ fn refusal(request: &Request, rules: &Rules) -> Option<Response> {
     if second.is_some() || hostless {
         return refused(StatusCode::BAD_REQUEST);
     }
-    let head = headers.iter().fold(target_length(request), |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
+    let head =
+        headers.iter().fold(target_length(request), |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
     if head > rules.head {
         return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    if declared_length(headers)? > rules.body as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
+    if declared_length(headers)? > rules.body(manner) as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
 }
 
 fn target_length(request: &Request) -> usize {

@@ -26,7 +26,8 @@ impl Check<'_> {
         self.within("passwords.queue", p.queue, 1, 100_000);
         self.within("passwords.min_length", p.min_length, 8, 64);
         // 64 characters must fit (ASVS 6.2.9), and a character may take four bytes.
-        self.within("passwords.max_length", p.max_length, 256, 65_536);
+        // And each byte may be sent as three, in a form that holds 8 KiB.
+        self.within("passwords.max_length", p.max_length, 256, 2_048);
     }
 
     pub(super) fn password_attempts(&mut self) {

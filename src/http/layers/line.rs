@@ -16,13 +16,14 @@ pub(super) struct Line {
     pub(super) visit: Visit,
     method: Method,
     route: Option<MatchedPath>,
+    voice: Voice,
     pub(super) started: Instant,
     finished: bool,
 }
 
 /// How a route is logged when all went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Voice {
+pub(super) enum Voice {
     /// A document that everybody fetches all the time.
     Document,
     /// A call by a program.
@@ -31,25 +32,13 @@ enum Voice {
     Page,
 }
 
-/// By the start of the route.
-const VOICES: [(&str, Voice); 9] = [
-    ("/.well-known/", Voice::Document),
-    ("/static/", Voice::Document),
-    ("/healthz", Voice::Document),
-    ("/readyz", Voice::Document),
-    ("/oauth2/token", Voice::Call),
-    ("/oauth2/introspect", Voice::Call),
-    ("/oauth2/revoke", Voice::Call),
-    ("/oauth2/userinfo", Voice::Call),
-    ("/auth/refresh", Voice::Call),
-];
-
 impl Line {
-    pub(super) fn of(request: &Request, visit: Visit) -> Self {
+    pub(super) fn of(request: &Request, visit: Visit, voice: Voice) -> Self {
         Self {
             visit,
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
+            voice,
             started: Instant::now(),
             finished: false,
         }
@@ -59,14 +48,9 @@ impl Line {
         self.route.as_ref().map_or("(none)", MatchedPath::as_str)
     }
 
-    fn voice(&self) -> Voice {
-        let route = self.route();
-        VOICES.iter().find(|(start, _)| route.starts_with(start)).map_or(Voice::Page, |(_, voice)| *voice)
-    }
-
     /// The span in which the handler runs, so that whatever it logs carries the request's id.
     pub(super) fn span(&self) -> Span {
-        if self.voice() == Voice::Document {
+        if self.voice == Voice::Document {
             tracing::debug_span!("request", id = %self.visit.id)
         } else {
             tracing::error_span!("request", id = %self.visit.id)
@@ -93,7 +77,7 @@ impl Line {
         self.finished = true;
         let status = response.status();
         let remark: Option<Remark> = response.extensions_mut().remove();
-        let quiet = self.voice() != Voice::Page && !status.is_client_error();
+        let quiet = self.voice != Voice::Page && !status.is_client_error();
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             log!(error, self, status, remark);
         } else if status.is_server_error() {
