@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use super::doors::Doors;
 use super::layers::{Front, not_found};
@@ -23,35 +23,35 @@ pub fn router(doors: Doors) -> Router {
         .route("/.well-known/oauth-authorization-server", get(documents::discovery).options(preflight::public))
         .route("/.well-known/jwks.json", get(documents::jwks).options(preflight::public))
         // relying apps: protocol
-        .route("/oauth2/authorize", get(authorize::get).post(authorize::post))
-        .route("/oauth2/authorize/i/{txn}", get(authorize::resume))
+        .route("/oauth2/authorize", closed(get(authorize::get).post(authorize::post)))
+        .route("/oauth2/authorize/i/{txn}", closed(get(authorize::resume)))
         .route("/oauth2/token", post(token::post).options(preflight::token))
         .route("/oauth2/revoke", post(revoke::post).options(preflight::revoke))
-        .route("/oauth2/introspect", post(introspect::post))
+        .route("/oauth2/introspect", closed(post(introspect::post)))
         .route("/oauth2/userinfo", get(userinfo::any).post(userinfo::any).options(preflight::userinfo))
-        .route("/oauth2/logout", get(end_session::get).post(end_session::post))
+        .route("/oauth2/logout", closed(get(end_session::get).post(end_session::post)))
         .route("/oauth2/browser/logout", post(browser_logout::post).options(preflight::cookie_mode))
         // first-party JSON flow
         .route("/auth/login", post(direct::login).options(preflight::cookie_mode))
         .route("/auth/refresh", post(direct::refresh).options(preflight::cookie_mode))
         .route("/auth/logout", post(direct::sign_out).options(preflight::cookie_mode))
         // people
-        .route("/", get(home::show))
-        .route("/login", get(login::show).post(login::submit))
-        .route("/login/again", get(login::show_again).post(login::submit_again))
-        .route("/login/other", get(login::show_other).post(login::submit_other))
-        .route("/login/choose", get(choose_account::show).post(choose_account::submit))
-        .route("/consent", get(consent::show).post(consent::submit))
-        .route("/logout", get(sign_out::show).post(sign_out::submit))
-        .route("/setup/{token}", get(setup::show).post(setup::submit))
-        .route("/account", get(account::overview))
-        .route("/account/password", get(account::password).post(account::change_password))
-        .route("/account/sessions", get(account::sessions))
-        .route("/account/sessions/end", post(account::end_session))
-        .route("/account/sessions/end-others", post(account::end_other_sessions))
-        .route("/account/apps", get(account::apps))
-        .route("/account/apps/{client}/withdraw", get(account::confirm_withdraw))
-        .route("/account/apps/withdraw", post(account::withdraw))
+        .route("/", closed(get(home::show)))
+        .route("/login", closed(get(login::show).post(login::submit)))
+        .route("/login/again", closed(get(login::show_again).post(login::submit_again)))
+        .route("/login/other", closed(get(login::show_other).post(login::submit_other)))
+        .route("/login/choose", closed(get(choose_account::show).post(choose_account::submit)))
+        .route("/consent", closed(get(consent::show).post(consent::submit)))
+        .route("/logout", closed(get(sign_out::show).post(sign_out::submit)))
+        .route("/setup/{token}", closed(get(setup::show).post(setup::submit)))
+        .route("/account", closed(get(account::overview)))
+        .route("/account/password", closed(get(account::password).post(account::change_password)))
+        .route("/account/sessions", closed(get(account::sessions)))
+        .route("/account/sessions/end", closed(post(account::end_session)))
+        .route("/account/sessions/end-others", closed(post(account::end_other_sessions)))
+        .route("/account/apps", closed(get(account::apps)))
+        .route("/account/apps/{client}/withdraw", closed(get(account::confirm_withdraw)))
+        .route("/account/apps/withdraw", closed(post(account::withdraw)))
         // files and health
         .route("/static/brand.css", get(brand))
         .route("/static/logo", get(logo))
@@ -61,6 +61,11 @@ pub fn router(doors: Doors) -> Router {
         .fallback(not_found)
         .layer(front)
         .with_state(doors)
+}
+
+/// A route that pages of other origins may not call.
+fn closed(route: MethodRouter<Doors>) -> MethodRouter<Doors> {
+    route.options(preflight::closed)
 }
 
 async fn brand(State(doors): State<Doors>) -> Response {

@@ -154,6 +154,41 @@ async fn without_a_token_the_challenge_names_the_realm_and_no_error() {
 }
 
 #[tokio::test]
+async fn nobody_may_call_across_origins_what_is_not_meant_for_it() {
+    let provider = TestProvider::https().await;
+    let preflight = [("origin", "https://spa.shop.test"), ("access-control-request-method", "POST")];
+    for path in [
+        "/oauth2/authorize",
+        "/oauth2/authorize/i/x",
+        "/oauth2/introspect",
+        "/oauth2/logout",
+        "/",
+        "/login",
+        "/login/again",
+        "/login/other",
+        "/login/choose",
+        "/consent",
+        "/logout",
+        "/setup/x",
+        "/account",
+        "/account/password",
+        "/account/sessions",
+        "/account/sessions/end",
+        "/account/sessions/end-others",
+        "/account/apps",
+        "/account/apps/web/withdraw",
+        "/account/apps/withdraw",
+    ] {
+        let answer = ask(&provider, "OPTIONS", path, &preflight, String::new()).await.expect(403);
+        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{path}: {answer:#?}");
+    }
+    for path in ["/oauth2/token", "/oauth2/browser/logout", "/auth/login"] {
+        ask(&provider, "OPTIONS", path, &preflight, String::new()).await.expect(204);
+    }
+    assert_eq!(provider.number(BROWSERS).await, 0);
+}
+
+#[tokio::test]
 async fn programs_get_an_error_object_whatever_went_wrong() {
     let provider = TestProvider::start().await;
     for (path, wrong, allowed) in [

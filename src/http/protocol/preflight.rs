@@ -43,6 +43,11 @@ pub async fn public() -> Response {
     cors::preflight_public()
 }
 
+/// Of everything that no page of another origin may call.
+pub async fn closed() -> Response {
+    cors::preflight_refused()
+}
+
 fn answer(doors: &Doors, headers: &HeaderMap, endpoint: Endpoint) -> Response {
     cors::preflight(endpoint, headers, doors.provider().directory.snapshot().as_ref())
 }
