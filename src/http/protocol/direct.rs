@@ -70,7 +70,7 @@ pub async fn login(
         Ok(_) => sign_in(&doors, &guarded, &client, login, visit.address, &headers, now).await,
         Err(error) => Err(error),
     };
-    cors::answer(reply.unwrap_or_else(|error| refuse(error)), Some(AllowedOrigin::guarded(&guarded)))
+    cors::answer(reply.unwrap_or_else(refuse), Some(AllowedOrigin::guarded(&guarded)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, cut off from its handler only so that errors can be returned")]
