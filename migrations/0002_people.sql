@@ -27,10 +27,12 @@ CREATE TABLE passwords (
 CREATE TABLE browsers (
     id TEXT NOT NULL PRIMARY KEY,
     digest TEXT NOT NULL,
+    -- Whether somebody has ever signed in at it. One that only looked in is soon forgotten.
+    known BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     last_seen_at BIGINT NOT NULL
 );
-CREATE INDEX browsers_last_seen ON browsers (last_seen_at);
+CREATE INDEX browsers_last_seen ON browsers (known, last_seen_at);
 
 -- At which browsers a person has signed in before.
 CREATE TABLE known_browsers (

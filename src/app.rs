@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::accounts::passwords::{PasswordPolicy, Passwords};
@@ -12,6 +13,7 @@ use crate::accounts::throttle::ThrottlePolicy;
 use crate::config::Config;
 use crate::crypto::mac::MacKey;
 use crate::crypto::{encoding, random};
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Clock;
 use crate::keys::bootstrap::{self, KeyPolicy, KeysError};
 use crate::keys::vault::{Purpose, Vault};
@@ -31,6 +33,7 @@ const NOT_MEASURED: i64 = i64::MIN;
 
 /// Where the set-up link goes when it may not go to the log.
 const SETUP_LINK: &str = "setup-link.txt";
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Everything a process works with.
 #[derive(Debug)]
@@ -105,6 +108,7 @@ impl App {
             grant_keys: GrantKeys::from_vault(&vault),
             secret_key: vault.mac_key(Purpose::ClientSecret),
             status: StatusIndices::default(),
+            steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
             config,
         });
         Ok(Self {

@@ -20,6 +20,7 @@ use axum::routing::{get, post};
 use frontdesk::config::{Config, Issuer, Listen, ListenAddress};
 use frontdesk::http::extract::form::StrictForm;
 use frontdesk::http::layers::{Front, not_found};
+use frontdesk::http::pages::brand::Brand;
 use frontdesk::http::server::{Server, ServerError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -58,7 +59,7 @@ fn start(config: &Config) -> Running {
         .route("/form", post(|StrictForm(params)| async move { params.get("a").unwrap_or("none").to_owned() }))
         .route("/slow", get(slow))
         .fallback(not_found)
-        .layer(Front::new(config));
+        .layer(Front::new(config, Arc::new(Brand::plain("Frontdesk".to_owned()))));
     let server = Server::bind(config).unwrap();
     let addresses = server.addresses().to_vec();
     let stop = CancellationToken::new();

@@ -164,7 +164,7 @@ section! {
 section! {
     /// `[limits]`: how much and how long.
     pub struct Limits {
-        /// Largest request body in bytes.
+        /// Largest request body in bytes, where large ones are expected.
         pub body_bytes: u32 = 65_536,
         /// Largest request head in bytes.
         pub header_bytes: u32 = 32_768,
@@ -174,6 +174,12 @@ section! {
         pub header_timeout: Duration = seconds(10),
         /// Longest time that running requests get at a stop.
         pub graceful_stop: Duration = seconds(30),
+        /// Requests a minute from one network that do not prove who sends them; 0: no limit.
+        pub requests_per_network: u32 = 3_000,
+        /// Requests a minute by one client that has proven who it is; 0: no limit.
+        pub requests_per_client: u32 = 1_200_000,
+        /// New refresh tokens an hour in one family; 0: no limit.
+        pub refreshes_per_family: u32 = 240,
         /// How often a process asks whether clients, resources or keys have changed.
         pub change_poll: Duration = seconds(1),
         /// Age of what a process remembers from which on it says so in the log.

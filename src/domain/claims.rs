@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::scope::ScopeSet;
+use super::strict_json;
 use super::user::User;
 
 /// Standard claims and the scope that opens each (OIDC Core §5.4).
@@ -121,7 +122,7 @@ impl ClaimsRequest {
         if text.len() > LONGEST {
             return Err(MalformedClaims);
         }
-        let Ok(Value::Object(members)) = serde_json::from_str::<Value>(text) else { return Err(MalformedClaims) };
+        let members = strict_json::object(text.as_bytes()).ok_or(MalformedClaims)?;
         Ok(Self { id_token: wishes(members.get("id_token"))?, userinfo: wishes(members.get("userinfo"))? })
     }
 
@@ -257,6 +258,7 @@ mod tests {
     #[test]
     fn refuses_other_shapes() {
         let long = format!(r#"{{"userinfo":{{"email":{{"value":"{}"}}}}}}"#, "x".repeat(9000));
+        let deep = format!(r#"{{"userinfo":{{"email":{{"value":{}{}}}}}}}"#, "[".repeat(14), "]".repeat(14));
         for text in [
             "",
             "null",
@@ -272,6 +274,9 @@ mod tests {
             r#"{"userinfo":{"email":{"essential":"yes"}}}"#,
             r#"{"userinfo":{"email":{"values":"x"}}}"#,
             r#"{"userinfo":{"email":{"value":1,"values":[1]}}}"#,
+            r#"{"userinfo":{"email":null,"email":{"essential":true}}}"#,
+            r#"{"userinfo":{},"userinfo":{}}"#,
+            &deep,
             &long,
         ] {
             assert_eq!(ClaimsRequest::parse(text), Err(MalformedClaims), "{text}");

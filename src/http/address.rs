@@ -2,12 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use ipnet::IpNet;
-
-use super::layers::Visit;
 
 /// The address a request comes from, as far as it can be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,25 +41,16 @@ impl ClientAddress {
 
     /// The network that counts as one visitor for throttling: /24 of IPv4, /56 of IPv6.
     #[must_use]
-    pub fn network(self) -> String {
+    pub fn network(self) -> IpNet {
         let length = if self.0.is_ipv4() { 24 } else { 56 };
         // Both lengths fit their family.
-        IpNet::new(self.0, length).map_or_else(|_| self.0.to_string(), |network| network.trunc().to_string())
+        IpNet::new(self.0, length).unwrap_or(IpNet::from(self.0)).trunc()
     }
 }
 
 impl std::fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Given by the layer that surrounds every route.
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        parts.extensions.get::<Visit>().map(|visit| visit.address).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -117,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_network_is_24_or_56_bits() {
-        let network = |text: &str| ClientAddress(text.parse().unwrap()).network();
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network().to_string();
         assert_eq!(network("203.0.113.9"), "203.0.113.0/24");
         assert_eq!(network("2001:db8:1:2ff::1"), "2001:db8:1:200::/56");
     }

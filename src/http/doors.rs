@@ -7,6 +7,7 @@ use axum::http::HeaderValue;
 
 use super::cookies::Cookies;
 use super::csrf::Csrf;
+use super::limits::Limits;
 use super::pages::brand::Brand;
 use super::prepared::Prepared;
 use crate::app::App;
@@ -25,6 +26,7 @@ struct House {
     app: Arc<App>,
     cookies: Cookies,
     csrf: Csrf,
+    limits: Limits,
     brand: Arc<Brand>,
     logo: Option<Prepared>,
     jwks: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
@@ -38,6 +40,7 @@ impl Doors {
         let (brand, logo) = look(app.config());
         Self(Arc::new(House {
             csrf: Csrf::new(app.csrf_key.clone()),
+            limits: Limits::new(&app.config().limits),
             app,
             cookies,
             brand: Arc::new(brand),
@@ -69,6 +72,12 @@ impl Doors {
     #[must_use]
     pub fn csrf(&self) -> &Csrf {
         &self.0.csrf
+    }
+
+    /// How often may be asked.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// The operator's look.

@@ -2,25 +2,30 @@
 //!
 //! One service does it all, around each route, so that the shortest answers stay cheap: one more box and no task.
 
+mod line;
+mod manner;
+mod request_id;
+#[cfg(test)]
+mod tests;
+mod unsaid;
+
 use std::any::Any;
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, MatchedPath, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Method, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
@@ -28,75 +33,17 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use crate::config::Config;
-use crate::crypto::random;
 
 use super::address::ClientAddress;
+use super::pages::brand::Brand;
 use super::reply::Remark;
+use line::Line;
+use manner::Manner;
+pub use request_id::RequestId;
+use unsaid::Reader;
 
 /// The header that names a request in the answer and in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
-/// Names a request: 128 random bits as base64url. Never taken from the request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RequestId([u8; 22]);
-
-impl RequestId {
-    fn fresh() -> Self {
-        let mut text = [b'A'; 22];
-        // Sixteen bytes are 22 characters.
-        let _ = URL_SAFE_NO_PAD.encode_slice(DRAWN.with_borrow_mut(Drawn::next), &mut text);
-        Self(text)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Given by [`Front`].
-impl<S: Send + Sync> FromRequestParts<S> for RequestId {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        parts.extensions.get::<Visit>().map(|visit| visit.id).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
-/// Random bytes drawn for many requests at once: each visit to the generator costs as much as a twentieth of the shortest
-/// answer. Ids are no secrets, so they may lie in memory before they are used.
-struct Drawn {
-    bytes: [u8; 1024],
-    left: usize,
-}
-
-thread_local! {
-    static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { bytes: [0; 1024], left: 0 }) };
-}
-
-impl Drawn {
-    fn next(&mut self) -> [u8; 16] {
-        if self.left == 0 {
-            *self = Self { bytes: random::bytes(), left: 1024 / 16 };
-        }
-        self.left -= 1;
-        let (ids, _) = self.bytes.as_chunks::<16>();
-        ids.get(self.left).copied().unwrap_or_else(random::bytes)
-    }
-}
 
 /// What is known of every request.
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +52,36 @@ pub struct Visit {
     pub id: RequestId,
     /// Where it comes from.
     pub address: ClientAddress,
+    /// The bytes of its target and of its body, as far as it told: what may come to be kept.
+    pub size: u32,
+}
+
+impl Visit {
+    fn of(request: &Request, rules: &Rules, manner: Manner) -> Self {
+        let address = ClientAddress::of(peer(request), request.headers(), &rules.proxies);
+        // A body of unknown length may be as long as one can be.
+        let body = match request.headers().contains_key(TRANSFER_ENCODING) {
+            true => rules.body(manner) as u64,
+            false => declared_length(request.headers()).unwrap_or(0),
+        };
+        let size = u32::try_from(body.saturating_add(target_length(request) as u64)).unwrap_or(u32::MAX);
+        Self { id: RequestId::fresh(), address, size }
+    }
+}
+
+/// Given by [`Front`].
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.get::<Self>().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The other side of the connection. What did not come by the network comes from this process.
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
 /// The answer of the router's fallback: 404 without details.
@@ -123,18 +100,36 @@ struct Rules {
     head: usize,
     hsts: bool,
     proxies: Vec<IpNet>,
+    /// Plain http that is meant for a proxy: nobody else may speak to it over the network.
+    proxies_only: bool,
+    brand: Arc<Brand>,
+}
+
+/// The largest body where nothing large is expected.
+const SMALL_BODY: usize = 8_192;
+
+impl Rules {
+    fn body(&self, manner: Manner) -> usize {
+        if manner.large { self.body } else { self.body.min(SMALL_BODY) }
+    }
+
+    fn admits(&self, peer: IpAddr) -> bool {
+        !self.proxies_only || peer.is_loopback() || self.proxies.iter().any(|network| network.contains(&peer))
+    }
 }
 
 impl Front {
-    /// Takes limits, trusted proxies and HSTS from the configuration.
+    /// Takes limits, trusted proxies and HSTS from the configuration. Its own pages have the look of `brand`.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, brand: Arc<Brand>) -> Self {
         Self(Arc::new(Rules {
             timeout: config.limits.request_timeout,
             body: config.limits.body_bytes as usize,
             head: config.limits.header_bytes as usize,
             hsts: config.server.hsts && !config.is_development(),
             proxies: config.server.trusted_proxies.clone(),
+            proxies_only: !config.is_development() && config.server.tls.files().is_none(),
+            brand,
         }))
     }
 }
@@ -164,19 +159,21 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let line = Line::of(&request, &self.rules.proxies);
+        let reader = Reader::of(request.uri().path(), request.headers());
+        let visit = Visit::of(&request, &self.rules, reader.manner);
+        let line = Line::of(&request, visit, reader.manner.voice);
         let span = line.span();
-        let refusal = refusal(&request, &self.rules);
+        let refusal = refusal(&request, &self.rules, reader.manner);
         let inner = if refusal.is_none() {
             request.extensions_mut().insert(line.visit);
             if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-                DefaultBodyLimit::max(self.rules.body).apply(&mut request);
+                DefaultBodyLimit::max(self.rules.body(reader.manner)).apply(&mut request);
             }
             Some(self.inner.call(request))
         } else {
             None
         };
-        Passage { inner, refusal, deadline: None, span, line, rules: self.rules.clone() }
+        Passage { inner, refusal, deadline: None, span, line, reader, rules: self.rules.clone() }
     }
 }
 
@@ -191,6 +188,7 @@ pin_project! {
         deadline: Option<Sleep>,
         span: Span,
         line: Line,
+        reader: Reader,
         rules: Arc<Rules>,
     }
 }
@@ -230,9 +228,10 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
             }
             (None, None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         };
+        this.reader.complete(&mut response, this.line.visit.id, &this.rules.brand);
         this.line.finish(&mut response);
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_bytes(&this.line.visit.id.0) {
+        if let Ok(id) = HeaderValue::from_str(this.line.visit.id.as_str()) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -244,10 +243,17 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
 }
 
 /// Refuses what hyper lets through: heads that no two servers read alike (RFC 9112 §3.2), heads above the limit, since
-/// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large.
-fn refusal(request: &Request, rules: &Rules) -> Option<Response> {
+/// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large. And what came past the
+/// proxy, except to ask whether the process is well.
+fn refusal(request: &Request, rules: &Rules, manner: Manner) -> Option<Response> {
     let headers = request.headers();
     let refused = |status| Some(closing(request.version(), status));
+    if !rules.admits(peer(request)) && !matches!(request.uri().path(), "/healthz" | "/readyz") {
+        let mut response = closing(request.version(), StatusCode::MISDIRECTED_REQUEST);
+        let hint = "plain http from an address that is not in server.trusted_proxies";
+        response.extensions_mut().insert(Remark { error: "invalid_request", hint });
+        return Some(response);
+    }
     let mut hosts = headers.get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());
     let on_the_wire = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
@@ -255,13 +261,20 @@ fn refusal(request: &Request, rules: &Rules) -> Option<Response> {
     if second.is_some() || hostless {
         return refused(StatusCode::BAD_REQUEST);
     }
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    let head = headers.iter().fold(target, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
+    let head =
+        headers.iter().fold(target_length(request), |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
     if head > rules.head {
         return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    if length > rules.body as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
+    if declared_length(headers)? > rules.body(manner) as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
+}
+
+fn target_length(request: &Request) -> usize {
+    request.uri().path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// An answer after which nothing more is read from this connection.
@@ -291,126 +304,3 @@ fn panicked(panic: &(dyn Any + Send), id: RequestId) -> Response {
     let text = format!("The server failed. Its log tells why, under request {id}.\n");
     (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
 }
-
-/// The line in the log. Neither the path itself nor the query: both may hold secrets.
-#[derive(Debug)]
-struct Line {
-    visit: Visit,
-    method: Method,
-    route: Option<MatchedPath>,
-    started: Instant,
-    finished: bool,
-}
-
-/// How a route is logged when all went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Voice {
-    /// A document that everybody fetches all the time.
-    Document,
-    /// A call by a program.
-    Call,
-    /// A page, or something an administrator did.
-    Page,
-}
-
-/// By the start of the route.
-const VOICES: [(&str, Voice); 9] = [
-    ("/.well-known/", Voice::Document),
-    ("/static/", Voice::Document),
-    ("/healthz", Voice::Document),
-    ("/readyz", Voice::Document),
-    ("/oauth2/token", Voice::Call),
-    ("/oauth2/introspect", Voice::Call),
-    ("/oauth2/revoke", Voice::Call),
-    ("/oauth2/userinfo", Voice::Call),
-    ("/auth/refresh", Voice::Call),
-];
-
-impl Line {
-    fn of(request: &Request, proxies: &[IpNet]) -> Self {
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
-        Self {
-            visit: Visit { id: RequestId::fresh(), address: ClientAddress::of(peer, request.headers(), proxies) },
-            method: request.method().clone(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-            started: Instant::now(),
-            finished: false,
-        }
-    }
-
-    fn route(&self) -> &str {
-        self.route.as_ref().map_or("(none)", MatchedPath::as_str)
-    }
-
-    fn voice(&self) -> Voice {
-        let route = self.route();
-        VOICES.iter().find(|(start, _)| route.starts_with(start)).map_or(Voice::Page, |(_, voice)| *voice)
-    }
-
-    /// The span in which the handler runs, so that whatever it logs carries the request's id.
-    fn span(&self) -> Span {
-        if self.voice() == Voice::Document {
-            tracing::debug_span!("request", id = %self.visit.id)
-        } else {
-            tracing::error_span!("request", id = %self.visit.id)
-        }
-    }
-
-    fn finish(&mut self, response: &mut Response) {
-        /// The levels of `tracing` must be known when it is compiled.
-        macro_rules! log {
-            ($level:ident, $line:expr, $status:expr, $remark:expr) => {
-                tracing::$level!(
-                    request_id = %$line.visit.id,
-                    method = %$line.method,
-                    route = $line.route(),
-                    status = $status.as_u16(),
-                    duration_us = $line.duration_us(),
-                    client = %$line.visit.address,
-                    error = $remark.map(|remark| remark.error),
-                    hint = $remark.map(|remark| remark.hint),
-                    "request"
-                )
-            };
-        }
-        self.finished = true;
-        let status = response.status();
-        let remark: Option<Remark> = response.extensions_mut().remove();
-        let quiet = self.voice() != Voice::Page && !status.is_client_error();
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            log!(error, self, status, remark);
-        } else if status.is_server_error() {
-            log!(warn, self, status, remark);
-        } else if quiet {
-            log!(debug, self, status, remark);
-        } else {
-            log!(info, self, status, remark);
-        }
-    }
-
-    fn duration_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A request whose client has left has a line too.
-impl Drop for Line {
-    fn drop(&mut self) {
-        if !self.finished {
-            tracing::info!(
-                request_id = %self.visit.id,
-                method = %self.method,
-                route = self.route(),
-                duration_us = self.duration_us(),
-                client = %self.visit.address,
-                "request given up by its client"
-            );
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

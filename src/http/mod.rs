@@ -6,6 +6,7 @@
 //! | `tls.rs`           | certificate and key, read again when the files change                   |
 //! | `first_bytes.rs`   | ends connections that say nothing after the handshake                   |
 //! | `layers.rs`        | what holds for every request: id, limits, time, headers, one log line   |
+//! | `limits.rs`        | how often may be asked, by network and by client                        |
 //! | `address.rs`       | who is asking: the client's address behind trusted proxies              |
 //! | `cookies.rs`       | every cookie: name, lifetime, SameSite                                  |
 //! | `browser_guard.rs` | cookie mode: the guards that run before any cookie is read              |
@@ -28,6 +29,7 @@ mod first_bytes;
 pub mod health;
 pub mod language;
 pub mod layers;
+pub mod limits;
 pub mod pages;
 pub mod people;
 pub mod prepared;

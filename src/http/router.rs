@@ -16,7 +16,7 @@ use super::{assets, health};
 
 /// The house, ready to be listened for.
 pub fn router(doors: Doors) -> Router {
-    let front = Front::new(doors.app().config());
+    let front = Front::new(doors.app().config(), doors.brand());
     Router::new()
         // relying apps: metadata
         .route("/.well-known/openid-configuration", get(documents::discovery).options(preflight::public))

@@ -41,12 +41,7 @@ impl Transaction {
     /// # Errors
     /// The page to show: the transaction is over, or it is another browser's.
     pub async fn load(token: &str, visitor: &mut Visitor) -> Result<Self, Box<Response>> {
-        let found = async {
-            let browser = visitor.browser_id().await?;
-            parking::find(token, &browser, visitor.doors.provider(), visitor.now).await
-        }
-        .await;
-        let (parked, params) = match found {
+        let (parked, params) = match claimed(token, visitor).await {
             Ok(Found::Waiting(parked, params)) => (*parked, params),
             Ok(Found::Answered(client)) => return Err(Box::new(over(visitor, Trouble::Answered, Some(client)).await)),
             Ok(Found::Over(client)) => return Err(Box::new(over(visitor, Trouble::Expired, Some(client)).await)),
@@ -72,6 +67,19 @@ pub fn speak(params: &Params, visitor: &mut Visitor) {
     if let Some(wanted) = params.get("ui_locales") {
         visitor.language = Language::negotiate(Some(wanted), None);
     }
+}
+
+/// The parked request, if it is this browser's. A browser without a cookie is given one only where the request is free to take:
+/// whoever makes up tokens leaves nothing behind.
+async fn claimed(token: &str, visitor: &mut Visitor) -> Result<Found, OAuthError> {
+    let found = parking::find(token, visitor.doors.provider(), visitor.now).await?;
+    let Found::Waiting(parked, _) = &found else { return Ok(found) };
+    let over = Found::Over(parked.client_id.clone());
+    if parked.browser_id.is_some() && visitor.browser.is_none() {
+        return Ok(over);
+    }
+    let browser = visitor.browser_id().await?;
+    Ok(if parking::claim(parked, &browser, visitor.doors.provider()).await? { found } else { over })
 }
 
 /// Decides what happens next, and does it.

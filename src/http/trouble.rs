@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::extract::form::BodyRefusal;
 use super::language::Language;
 use super::pages::brand::Brand;
 use super::pages::error::{ErrorView, Trouble, WayBack};
+use super::reply::Remark;
 use super::reply::page::PageReply;
 use super::visit::Visitor;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -12,6 +14,7 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 /// The page for a fault of ours: it is logged here, with its cause.
 pub fn fault(error: &OAuthError, t: Language, brand: Arc<Brand>, request_id: String) -> PageReply {
     let trouble = match error.code() {
+        _ if error.is_too_many_requests() => Trouble::TooMany,
         ErrorCode::TemporarilyUnavailable => Trouble::Unavailable,
         _ => Trouble::Broken,
     };
@@ -28,7 +31,8 @@ pub fn fault(error: &OAuthError, t: Language, brand: Arc<Brand>, request_id: Str
         request_id,
         back,
     };
-    let page = PageReply::new(&view).with_status(trouble.status());
+    let remark = Remark { error: error.code().as_str(), hint: error.hint() };
+    let page = PageReply::new(&view).with_status(trouble.status()).with_remark(remark);
     match error.retry_after() {
         Some(seconds) => page.with_retry_after(seconds),
         None => page,
@@ -58,4 +62,10 @@ pub fn page_back_to(
         back,
     };
     PageReply::new(&view).with_status(trouble.status())
+}
+
+/// The page for a request whose parameters cannot be read.
+pub fn unreadable(visitor: &Visitor, trouble: Trouble, refusal: BodyRefusal) -> PageReply {
+    let remark = Remark { error: "invalid_request", hint: refusal.hint() };
+    page(visitor, trouble, remark.error, Some(remark.hint)).with_status(refusal.status()).with_remark(remark)
 }

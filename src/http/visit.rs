@@ -59,9 +59,18 @@ impl FromRequestParts<Doors> for Visitor {
         let request_id = visit.id.to_string();
         let language = Language::negotiate(None, text(&parts.headers, header::ACCEPT_LANGUAGE));
         let address = visit.address.ip();
-        Self::arrive(doors, &parts.headers, address, language, &request_id)
-            .await
-            .map_err(|error| trouble::fault(&error, language, doors.brand(), request_id).into_response())
+        let now = doors.app().clock.now();
+        let arrived = match doors.limits().enter(&visit, now) {
+            Ok(permit) => {
+                let arrived = Self::arrive(doors, &parts.headers, address, language, &request_id, now).await;
+                if arrived.as_ref().is_ok_and(|visitor| visitor.signed_in.is_some()) {
+                    doors.limits().give_back(permit, now);
+                }
+                arrived
+            }
+            Err(error) => Err(error),
+        };
+        arrived.map_err(|error| trouble::fault(&error, language, doors.brand(), request_id).into_response())
     }
 }
 
@@ -72,9 +81,9 @@ impl Visitor {
         address: IpAddr,
         language: Language,
         request_id: &str,
+        now: Timestamp,
     ) -> Result<Self, OAuthError> {
         let app = doors.app();
-        let now = app.clock.now();
         let cookies = doors.cookies().of_page(headers);
         let mut browser = None;
         let mut held = None;
@@ -129,7 +138,7 @@ impl Visitor {
         let token = self.doors.app().store.write(async move |tx| browsers::open(tx, now).await).await?;
         self.set_cookies.push(self.doors.cookies().browser(token.expose()));
         let id = BrowserId::new(token.id());
-        self.browser = Some(Browser { id: id.clone(), last_seen_at: now });
+        self.browser = Some(Browser { id: id.clone(), known: false, last_seen_at: now });
         Ok(id)
     }
 

@@ -26,7 +26,6 @@ pub mod state;
 pub mod vault;
 pub mod verify;
 
-mod strict_json;
 mod verifier;
 
 pub use bootstrap::{KeyPolicy, KeysError, start};

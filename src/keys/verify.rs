@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use super::ring::KeyRing;
 use super::signer::Typ;
-use super::strict_json;
 use crate::crypto::encoding::from_b64u;
 use crate::domain::alg::Alg;
 use crate::domain::id::KeyId;
+use crate::domain::strict_json;
 use crate::domain::time::Timestamp;
 
 /// No token of ours is longer.

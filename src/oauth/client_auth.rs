@@ -13,7 +13,6 @@ use crate::crypto::mac::MacKey;
 use crate::domain::client::{AuthMethod, Client};
 use crate::domain::refresh_family::Bound;
 use crate::domain::secret::Secret;
-use crate::domain::time::Timestamp;
 
 /// A client that identified itself, and proved it if it can.
 #[derive(Debug, Clone)]
@@ -77,12 +76,15 @@ impl Presented {
         &self.id
     }
 
-    /// Finds the client and checks the proof.
+    /// Checks the proof against the client of that name, if there is one.
     ///
     /// # Errors
     /// `invalid_client` with one hint for all causes.
-    pub async fn authenticate(self, provider: &Provider, now: Timestamp) -> Result<AuthenticatedClient, OAuthError> {
-        let found = provider.client(&self.id, now).await?;
+    pub fn authenticate(
+        self,
+        found: Option<Arc<Client>>,
+        provider: &Provider,
+    ) -> Result<AuthenticatedClient, OAuthError> {
         let Some(client) = found else {
             // The same work as for a known client, so that the answer's time does not tell them apart.
             if let Proof::Basic(secret) | Proof::Post(secret) = &self.proof {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::domain::rate_limit::TooSoon;
 use crate::keys::vault::VaultError;
 use crate::store::StoreError;
 
@@ -82,9 +83,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status where the error is the answer itself and not a redirect.
-    #[must_use]
-    pub const fn status(self) -> u16 {
+    const fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::InsufficientScope => 403,
@@ -158,10 +157,29 @@ impl OAuthError {
         }
     }
 
+    /// The request comes too soon after others; the hint says which limit it met. Not a fault of ours.
+    #[must_use]
+    pub const fn too_many_requests(hint: &'static str, limit: TooSoon) -> Self {
+        let retry_after = Some(limit.retry_after);
+        Self { code: ErrorCode::TemporarilyUnavailable, hint, fault: None, retry_after }
+    }
+
     /// The code.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// Whether it was refused only for coming too soon.
+    #[must_use]
+    pub const fn is_too_many_requests(&self) -> bool {
+        matches!(self.code, ErrorCode::TemporarilyUnavailable) && self.fault.is_none()
+    }
+
+    /// The HTTP status where the error is the answer itself and not a redirect.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        if self.is_too_many_requests() { 429 } else { self.code.status() }
     }
 
     /// The hint.

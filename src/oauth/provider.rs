@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::crypto::mac::MacKey;
 use crate::domain::client::{ApplicationType, Client, Delivery, GrantType, RefreshIssuance};
 use crate::domain::id::ClientId;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::scope::ScopeSet;
 use crate::domain::time::Timestamp;
 use crate::keys::ring::Keys;
@@ -40,6 +41,8 @@ pub struct Provider {
     pub secret_key: MacKey,
     /// Places in the status lists.
     pub status: StatusIndices,
+    /// How often one refresh family may step.
+    pub steps: RateLimit,
     /// Signs.
     pub issuer: TokenIssuer,
 }

@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// If not all could be opened. Those that could stay open.
     pub async fn open_all(&self) -> Result<(), StoreError> {
-        let Backend::Postgres { pool } = self.0.as_ref() else { return Ok(()) };
+        let Backend::Postgres { pool } = self.backend.as_ref() else { return Ok(()) };
         let mut opening = JoinSet::new();
         for _ in 0..pool.options().get_max_connections() {
             let pool = pool.clone();

@@ -13,6 +13,8 @@ const CODE_KEPT: i64 = DAY;
 const ENDED_KEPT: i64 = 30 * DAY;
 /// A browser that was not seen for a year has lost its cookie.
 const BROWSER_KEPT: i64 = 366 * DAY;
+/// One at which nobody ever signed in: longer than a sign-in may take, and short, since every visitor without a cookie is one.
+const STRANGER_KEPT: i64 = DAY;
 
 /// One kind of row that expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +33,17 @@ pub enum Expiring {
     Grants,
     /// Sessions with no grant left.
     Sessions,
-    /// Browsers.
+    /// Browsers at which somebody has signed in.
     Browsers,
+    /// Browsers at which nobody has.
+    Strangers,
     /// Bits that may be clear again.
     RetiredIndices,
 }
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
@@ -48,6 +52,7 @@ impl Expiring {
         Self::Grants,
         Self::Sessions,
         Self::Browsers,
+        Self::Strangers,
         Self::RetiredIndices,
     ];
 
@@ -87,8 +92,13 @@ impl Expiring {
             ),
             Self::Browsers => (
                 "DELETE FROM browsers WHERE id IN \
-                 (SELECT id FROM browsers WHERE last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2)",
+                 (SELECT id FROM browsers WHERE known = TRUE AND last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2)",
                 BROWSER_KEPT,
+            ),
+            Self::Strangers => (
+                "DELETE FROM browsers WHERE id IN \
+                 (SELECT id FROM browsers WHERE known = FALSE AND last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2)",
+                STRANGER_KEPT,
             ),
             Self::RetiredIndices => (
                 "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT status_list, status_index \

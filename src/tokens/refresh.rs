@@ -8,6 +8,7 @@ use super::revoke::{self, What};
 use crate::crypto::{digest, encoding};
 use crate::domain::client::{Client, Delivery};
 use crate::domain::grant::EndReason;
+use crate::domain::rate_limit::{RateLimit, TooSoon};
 use crate::domain::refresh_family::{Bound, Meaning, RefreshFamily, Retries, RetryPolicy};
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::time::Timestamp;
@@ -51,6 +52,8 @@ pub enum Presented<T, E> {
     Declined(E),
     /// Refuse. The hint is for the client's developer.
     Refused(&'static str),
+    /// The family has stepped too often of late. Nothing was changed.
+    TooSoon(TooSoon),
 }
 
 /// An accepted presentation.
@@ -113,6 +116,7 @@ pub async fn present<T, E>(
     tx: &mut Tx,
     from: &Presentation,
     keys: &GrantKeys,
+    steps: &RateLimit,
     narrow: impl Fn(&Standing) -> Result<T, E>,
 ) -> Result<Presented<T, E>, StoreError> {
     loop {
@@ -127,7 +131,7 @@ pub async fn present<T, E>(
             revoke::end(tx, What::Grant(&standing.grant.id), EndReason::Subject, "system", from.now).await?;
             return Ok(Presented::Refused("the authorization is over"));
         }
-        match step(tx, family, standing, from, &narrow).await? {
+        match step(tx, family, standing, from, steps, &narrow).await? {
             Some(presented) => return Ok(presented),
             // Someone else used the family between our read and our write.
             None => continue,
@@ -178,12 +182,20 @@ async fn step<T, E>(
     family: RefreshFamily,
     standing: Standing,
     from: &Presentation,
+    steps: &RateLimit,
     narrow: &impl Fn(&Standing) -> Result<T, E>,
 ) -> Result<Option<Presented<T, E>>, StoreError> {
     let rule = (from.client.settings.refresh_retry, from.client_grace);
     let policy = RetryPolicy::effective(family.retry, rule, family.delivery, from.bound);
     let idle_expires_at = from.now.plus(from.idle).min(family.expires_at);
-    let (generation, advance) = match family.meaning(from.token.generation(), policy, from.now) {
+    let meaning = family.meaning(from.token.generation(), policy, from.now);
+    // Only a look: of all that present one generation at once, one will step and be counted.
+    if matches!(meaning, Meaning::Step { .. })
+        && let Err(too_soon) = steps.peek(family.id.as_str(), from.now)
+    {
+        return Ok(Some(Presented::TooSoon(too_soon)));
+    }
+    let (generation, advance) = match meaning {
         Meaning::Step { next } => (next, Some((from.now, family.retries.stepped(&from.context)))),
         Meaning::StoreWentBack { next } => {
             let event = audit::Event {
@@ -219,6 +231,10 @@ async fn step<T, E>(
         let to = Advance { generation, rotated_at, idle_expires_at, retries: &retries };
         if !refresh_families::advance(tx, &family.id, family.generation, &to).await? {
             return Ok(None);
+        }
+        if generation != family.generation {
+            // Two processes or a step that is rolled back may make it one more or less, which does not matter.
+            let _ = steps.take(family.id.as_str(), 1, from.now);
         }
     }
     Ok(Some(Presented::Accepted(Box::new(Accepted { family, standing, generation, narrowed }))))

@@ -12,8 +12,11 @@
 )]
 
 mod flows;
+mod front;
+mod limits;
 mod logs;
 mod races;
 mod rfc;
 mod security;
+mod strangers;
 mod support;

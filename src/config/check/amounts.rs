@@ -26,7 +26,8 @@ impl Check<'_> {
         self.within("passwords.queue", p.queue, 1, 100_000);
         self.within("passwords.min_length", p.min_length, 8, 64);
         // 64 characters must fit (ASVS 6.2.9), and a character may take four bytes.
-        self.within("passwords.max_length", p.max_length, 256, 65_536);
+        // And each byte may be sent as three, in a form that holds 8 KiB.
+        self.within("passwords.max_length", p.max_length, 256, 2_048);
     }
 
     pub(super) fn password_attempts(&mut self) {
@@ -49,6 +50,16 @@ impl Check<'_> {
         self.within("limits.request_timeout", l.request_timeout, seconds(1), minutes(5));
         self.within("limits.header_timeout", l.header_timeout, seconds(1), minutes(5));
         self.within("limits.graceful_stop", l.graceful_stop, Duration::ZERO, minutes(10));
+        // Below that, a few people who sign in at the same moment would stop each other.
+        for (key, value, least) in [
+            ("limits.requests_per_network", l.requests_per_network, 60),
+            ("limits.requests_per_client", l.requests_per_client, 60),
+            ("limits.refreshes_per_family", l.refreshes_per_family, 20),
+        ] {
+            if value != 0 {
+                self.within(key, value, least, 1_000_000_000);
+            }
+        }
         self.within("limits.change_poll", l.change_poll, Duration::from_millis(50), seconds(10));
         self.within("limits.stale_log", l.stale_log, Duration::from_millis(100), minutes(5));
         self.within("limits.stale_stop", l.stale_stop, seconds(1), minutes(15));

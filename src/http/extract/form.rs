@@ -28,8 +28,6 @@ pub enum BodyRefusal {
     NotUtf8,
     /// A NUL character.
     Nul,
-    /// Not the JSON the endpoint takes.
-    Json,
 }
 
 impl BodyRefusal {
@@ -51,7 +49,6 @@ impl BodyRefusal {
             Self::Unreadable => "the body cannot be read",
             Self::NotUtf8 => "a parameter is not UTF-8",
             Self::Nul => "a parameter holds a NUL character",
-            Self::Json => "the body is not the JSON of this endpoint",
         }
     }
 }
@@ -91,7 +88,7 @@ pub fn strict_params(encoded: &[u8]) -> Result<Params, BodyRefusal> {
 }
 
 /// The whole body, as long as the limit lets it be.
-pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, BodyRefusal> {
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, BodyRefusal> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             BodyRefusal::TooLarge

@@ -1,53 +1,59 @@
-//! JSON bodies, read strictly: the right content type, UTF-8, one value.
+//! JSON bodies, read strictly: one object, no name twice, not too deep, no NUL, which PostgreSQL text cannot keep.
 
-use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use super::content_type::{ContentType, is};
-use super::form::{BodyRefusal, read};
+use crate::domain::strict_json;
 
-/// A JSON body of one type.
-#[derive(Debug)]
-pub struct StrictJson<T>(pub T);
+/// The object in a body.
+#[must_use]
+pub fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    strict_json::object(body).filter(|members| !members.iter().any(|(name, value)| has_nul(name, value)))
+}
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
-    type Rejection = BodyRefusal;
+/// What an endpoint takes, out of the object in a body. Members that nobody knows are ignored.
+#[must_use]
+pub fn read<T: DeserializeOwned>(members: &Map<String, Value>) -> Option<T> {
+    serde_json::from_value(Value::Object(members.clone())).ok()
+}
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, BodyRefusal> {
-        if !is(request.headers(), ContentType::Json) {
-            return Err(BodyRefusal::ContentType);
+fn has_nul(name: &str, value: &Value) -> bool {
+    name.contains('\0')
+        || match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(|item| has_nul("", item)),
+            Value::Object(members) => members.iter().any(|(name, value)| has_nul(name, value)),
+            _ => false,
         }
-        let body = read(request, state).await?;
-        // The error of the parser may quote the body, so it is dropped.
-        serde_json::from_slice(&body).map(Self).map_err(|_| BodyRefusal::Json)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::Body;
 
     #[derive(Debug, serde::Deserialize)]
     struct Login {
         username: String,
     }
 
-    async fn login(content_type: &str, body: &'static str) -> Result<Login, BodyRefusal> {
-        let request = Request::post("/").header("content-type", content_type).body(Body::from(body)).unwrap();
-        StrictJson::from_request(request, &()).await.map(|StrictJson(login)| login)
+    fn login(body: &str) -> Option<String> {
+        read(&object(body.as_bytes())?).map(|login: Login| login.username)
     }
 
-    #[tokio::test]
-    async fn only_json_of_the_type_is_taken() {
-        assert_eq!(login("application/json", r#"{"username":"ada"}"#).await.unwrap().username, "ada");
-        for (content_type, body, refusal) in [
-            ("text/plain", r#"{"username":"ada"}"#, BodyRefusal::ContentType),
-            ("application/json", r#"{"username":1}"#, BodyRefusal::Json),
-            ("application/json", r#"{"username":"a","username":"b"}"#, BodyRefusal::Json),
-            ("application/json", r#"{"username":"a"} {}"#, BodyRefusal::Json),
+    #[test]
+    fn only_one_clear_object_is_taken() {
+        assert_eq!(login(r#"{"username":"ada","other":[{}]}"#).as_deref(), Some("ada"));
+        for body in [
+            r#"{"username":1}"#,
+            r#"{"username":"a","username":"b"}"#,
+            r#"{"username":"a"} {}"#,
+            r#"{"username":"a\u0000"}"#,
+            r#"{"username":"a","\u0000":1}"#,
+            r#"{"username":"a","b":[{"c":"\u0000"}]}"#,
+            r#"["a"]"#,
+            "",
         ] {
-            assert_eq!(login(content_type, body).await.unwrap_err(), refusal, "{body}");
+            assert_eq!(login(body), None, "{body}");
         }
     }
 }

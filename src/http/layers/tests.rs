@@ -17,6 +17,8 @@ use crate::oauth::error::OAuthError;
 fn config() -> Config {
     let mut config = Config::default();
     config.server.issuer = Issuer::parse("https://id.example.com").unwrap();
+    config.server.tls.certificate = Some("certificate.pem".into());
+    config.server.tls.key = Some("key.pem".into());
     config.limits.body_bytes = 64;
     config
 }
@@ -30,7 +32,9 @@ fn router(config: &Config) -> Router {
         .route("/page/{name}", get(|| async { "page" }))
         .route("/panic", get(panicking))
         .route("/never", get(std::future::pending::<()>))
-        .route("/who", get(|id: RequestId, address: ClientAddress| async move { format!("{id} {address}") }))
+        .route("/oauth2/userinfo", get(std::future::pending::<()>))
+        .route("/auth/login", get(panicking))
+        .route("/who", get(|visit: Visit| async move { format!("{} {}", visit.id, visit.address) }))
         .route("/oauth2/token", post(|StrictForm(_)| async { "ok" }))
         .route("/.well-known/jwks.json", get(|| async { "{}" }))
         .route(
@@ -41,7 +45,7 @@ fn router(config: &Config) -> Router {
             }),
         )
         .fallback(not_found)
-        .layer(Front::new(config))
+        .layer(Front::new(config, Arc::new(Brand::plain("Frontdesk".to_owned()))))
 }
 
 async fn send(config: &Config, request: Request) -> Response {
@@ -80,11 +84,15 @@ impl<'w> MakeWriter<'w> for Lines {
 
 /// The answer, and what was logged at `level` and above on the way.
 async fn logged(level: tracing::Level, request: Request) -> (Response, String) {
+    logged_with(&config(), level, request).await
+}
+
+async fn logged_with(config: &Config, level: tracing::Level, request: Request) -> (Response, String) {
     let lines = Lines::default();
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_writer(lines.clone()).with_ansi(false).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    let response = send(&config(), request).await;
+    let response = send(config, request).await;
     drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     (response, text)
@@ -136,6 +144,49 @@ async fn a_request_that_takes_too_long_is_given_up() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()["retry-after"], "1");
     assert!(response.headers().contains_key("request-id"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_to_programs_in_json_and_to_people_on_a_page() {
+    for (path, status, error, retry) in
+        [("/oauth2/userinfo", 503, "temporarily_unavailable", Some("1")), ("/auth/login", 500, "server_error", None)]
+    {
+        let response =
+            send(&config(), request("GET", path).header("accept", "text/html").body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers().get("retry-after").map(|value| value.to_str().unwrap()), retry);
+        let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(body["error"], error);
+    }
+    for (path, status, words) in
+        [("/never", 503, "We are very busy"), ("/panic", 500, "Something went wrong on our side")]
+    {
+        let response =
+            send(&config(), request("GET", path).header("accept", "text/html").body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let id = response.headers()["request-id"].to_str().unwrap().to_owned();
+        let page = text(response).await;
+        assert!(page.contains(words) && page.contains(&id) && !page.contains("deliberate"), "{page}");
+    }
+    let bare = send(&config(), request("GET", "/panic").body(Body::empty()).unwrap()).await;
+    assert_eq!(bare.headers()["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn what_came_past_the_proxy_has_a_line_that_says_so() {
+    let peer = ConnectInfo(SocketAddr::from(([203, 0, 113, 9], 1)));
+    let mut config = config();
+    config.server.tls = crate::config::Tls::default();
+    let request =
+        request("GET", "/page/a").header("host", "id.example.com").extension(peer).body(Body::empty()).unwrap();
+    let (response, log) = logged_with(&config, tracing::Level::INFO, request).await;
+    assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
+    assert!(log.contains("status=421") && log.contains("server.trusted_proxies"), "{log}");
+    assert!(log.contains("client=203.0.113.9"), "{log}");
 }
 
 #[tokio::test]
@@ -209,12 +260,6 @@ async fn events_below_carry_the_id_and_refusals_their_code() {
     assert!(deeper.contains(id), "{deeper}");
     let line = log.lines().find(|line| line.contains("invalid_grant")).unwrap();
     assert!(line.contains("the code has expired") && line.contains("status=400"), "{line}");
-}
-
-#[test]
-fn ids_never_repeat() {
-    let ids: std::collections::HashSet<String> = (0..1_000).map(|_| RequestId::fresh().to_string()).collect();
-    assert_eq!(ids.len(), 1_000);
 }
 
 #[tokio::test]

@@ -3,23 +3,20 @@
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 
-use crate::http::extract::form::{StrictForm, strict_params};
+use crate::http::extract::form::{BodyRefusal, StrictForm, strict_params};
+use crate::http::pages::error::Trouble;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::transaction::{self, Transaction};
+use crate::http::trouble;
 use crate::http::visit::Visitor;
-use crate::oauth::authorize::{Refusal, check, parking};
-use crate::oauth::error::OAuthError;
+use crate::oauth::authorize::{check, parking};
 use crate::oauth::params::Params;
 
 /// A request in the query.
 pub async fn get(mut visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let params = match strict_params(query.unwrap_or_default().as_bytes()) {
         Ok(params) => params,
-        Err(refusal) => {
-            let error = OAuthError::invalid_request(refusal.hint());
-            let reply = transaction::refuse(Refusal::Page { error, client_name: None }, &visitor);
-            return visitor.answer(reply);
-        }
+        Err(refusal) => return unreadable(visitor, refusal),
     };
     transaction::speak(&params, &mut visitor);
     match check(&params, visitor.doors.provider(), visitor.now).await {
@@ -33,7 +30,11 @@ pub async fn get(mut visitor: Visitor, RawQuery(query): RawQuery) -> Response {
 
 /// A request in a form (OIDC Core §3.1.2.1). It may come from another site, and then our cookies do not come along: the request
 /// is kept, and the browser sent to fetch it, when they do.
-pub async fn post(mut visitor: Visitor, StrictForm(params): StrictForm) -> Response {
+pub async fn post(mut visitor: Visitor, form: Result<StrictForm, BodyRefusal>) -> Response {
+    let params = match form {
+        Ok(StrictForm(params)) => params,
+        Err(refusal) => return unreadable(visitor, refusal),
+    };
     transaction::speak(&params, &mut visitor);
     let checked = match check(&params, visitor.doors.provider(), visitor.now).await {
         Ok(checked) => checked,
@@ -61,4 +62,9 @@ pub async fn resume(mut visitor: Visitor, Path(token): Path<String>) -> Response
         }
         Err(reply) => visitor.answer(*reply),
     }
+}
+
+fn unreadable(visitor: Visitor, refusal: BodyRefusal) -> Response {
+    let page = trouble::unreadable(&visitor, Trouble::AppRequest, refusal);
+    visitor.answer(page)
 }

@@ -4,36 +4,42 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{refuse, token};
+use super::{named, token};
 use crate::http::browser_guard::{self, Body, BrowserRequest};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
+use crate::http::layers::Visit;
+use crate::http::reply::json::Refusal;
 use crate::oauth::browser_logout::{self, Cleared, Extent};
 use crate::oauth::error::OAuthError;
 
 /// A sign-out request.
 pub async fn post(
     State(doors): State<Doors>,
+    visit: Visit,
     method: Method,
     headers: HeaderMap,
     StrictForm(params): StrictForm,
 ) -> Response {
-    if let Err(error) = params.refuse_duplicates() {
-        return refuse(error, false);
-    }
     let now = doors.app().clock.now();
-    let id = params.get("client_id").unwrap_or_default();
-    let client = match doors.provider().client(id, now).await {
+    let permit = doors.limits().enter(&visit, now);
+    if let Err(error) = params.refuse_duplicates() {
+        return refuse(error);
+    }
+    let client = match named(&doors, params.get("client_id"), &permit, now).await {
         Ok(Some(client)) => client,
-        Ok(None) => return refuse(OAuthError::invalid_client(), false),
-        Err(error) => return refuse(error, false),
+        Ok(None) => return refuse(OAuthError::invalid_client()),
+        Err(error) => return refuse(error),
     };
     let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
     let guarded = match browser_guard::check(request, &client) {
         Ok(guarded) => guarded,
         Err(refusal) => return refusal.into_response(),
     };
+    if let Err(error) = permit {
+        return cors::answer(refuse(error), Some(AllowedOrigin::guarded(&guarded)));
+    }
     let extent = match params.get("scope") {
         Some("session") => Extent::Session,
         _ => Extent::App,
@@ -41,9 +47,13 @@ pub async fn post(
     let cookies = token::cookies(&doors, &guarded, &headers);
     let reply = match browser_logout::sign_out(&client, &cookies, extent, doors.provider(), now).await {
         Ok(cleared) => clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
-        Err(error) => refuse(error, false),
+        Err(error) => refuse(error),
     };
     cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
+}
+
+fn refuse(error: OAuthError) -> Response {
+    Refusal::from(error).into_response()
 }
 
 /// Takes away the cookies of what ended.

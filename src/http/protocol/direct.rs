@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{browser_logout as logout, refuse, token};
+use super::{browser_logout as logout, named, token};
 use crate::accounts::browsers;
 use crate::accounts::sign_in::SignIn;
 use crate::domain::client::Client;
@@ -20,7 +21,10 @@ use crate::http::address::ClientAddress;
 use crate::http::browser_guard::{self, Body, BrowserRequest, Guarded};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
-use crate::http::reply::json;
+use crate::http::extract::json as extract;
+use crate::http::layers::Visit;
+use crate::http::limits::Permit;
+use crate::http::reply::json::{self, Refusal};
 use crate::oauth::browser_logout::{self, Extent};
 use crate::oauth::client_auth::AuthenticatedClient;
 use crate::oauth::direct_login::{self, DirectLogin};
@@ -46,14 +50,15 @@ struct ClientOnly {
 /// Name and password for an access token and two cookies.
 pub async fn login(
     State(doors): State<Doors>,
-    address: ClientAddress,
+    visit: Visit,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let Some(login) = read::<Login>(&body) else { return malformed() };
     let now = doors.app().clock.now();
-    let client = match find(&doors, &login.client_id, now).await {
+    let permit = doors.limits().enter(&visit, now);
+    let client = match find(&doors, &login.client_id, &permit, now).await {
         Ok(client) => client,
         Err(reply) => return *reply,
     };
@@ -61,8 +66,11 @@ pub async fn login(
         Ok(guarded) => guarded,
         Err(reply) => return *reply,
     };
-    let reply = sign_in(&doors, &guarded, &client, login, &address, &headers, now).await;
-    cors::answer(reply.unwrap_or_else(|error| refuse(error, false)), Some(AllowedOrigin::guarded(&guarded)))
+    let reply = match permit {
+        Ok(_) => sign_in(&doors, &guarded, &client, login, visit.address, &headers, now).await,
+        Err(error) => Err(error),
+    };
+    cors::answer(reply.unwrap_or_else(refuse), Some(AllowedOrigin::guarded(&guarded)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, cut off from its handler only so that errors can be returned")]
@@ -71,7 +79,7 @@ async fn sign_in(
     guarded: &Guarded<'_>,
     client: &Arc<Client>,
     login: Login,
-    address: &ClientAddress,
+    address: ClientAddress,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, OAuthError> {
@@ -91,7 +99,7 @@ async fn sign_in(
     let caller = Caller {
         authenticated: AuthenticatedClient { client: client.clone(), bound: None },
         cookies: None,
-        context: refresh::context(&address.network(), token::user_agent(headers)),
+        context: refresh::context(&address.network().to_string(), token::user_agent(headers)),
     };
     let outcome = direct_login::sign_in(wish, caller, &app.accounts, doors.provider(), now).await?;
     let mut reply = match outcome {
@@ -121,14 +129,15 @@ async fn sign_in(
 /// A new access token for the cookies.
 pub async fn refresh(
     State(doors): State<Doors>,
-    address: ClientAddress,
+    visit: Visit,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let Some(request) = read::<ClientOnly>(&body) else { return malformed() };
     let now = doors.app().clock.now();
-    let client = match find(&doors, &request.client_id, now).await {
+    let permit = doors.limits().enter(&visit, now);
+    let client = match find(&doors, &request.client_id, &permit, now).await {
         Ok(client) => client,
         Err(reply) => return *reply,
     };
@@ -136,10 +145,14 @@ pub async fn refresh(
         Ok(guarded) => guarded,
         Err(reply) => return *reply,
     };
+    let permit = match permit {
+        Ok(permit) => permit,
+        Err(error) => return cors::answer(refuse(error), Some(AllowedOrigin::guarded(&guarded))),
+    };
     let caller = Caller {
         authenticated: AuthenticatedClient { client: client.clone(), bound: None },
         cookies: Some(token::cookies(&doors, &guarded, &headers)),
-        context: refresh::context(&address.network(), token::user_agent(&headers)),
+        context: refresh::context(&visit.address.network().to_string(), token::user_agent(&headers)),
     };
     let params = Params::of(vec![("grant_type".to_owned(), "refresh_token".to_owned())]);
     let issued = match TokenRequest::parse(&params, &caller) {
@@ -148,19 +161,27 @@ pub async fn refresh(
     };
     let reply = match issued {
         Ok(mut issued) => {
+            doors.limits().give_back(permit, now);
             issued.response = issued.response.without_id_token();
             token::with_cookie(&doors, &guarded, issued)
         }
-        Err(error) => refuse(error, false),
+        Err(error) => refuse(error),
     };
     cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
 
 /// The end of the session with everything in it.
-pub async fn sign_out(State(doors): State<Doors>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn sign_out(
+    State(doors): State<Doors>,
+    visit: Visit,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let Some(request) = read::<ClientOnly>(&body) else { return malformed() };
     let now = doors.app().clock.now();
-    let client = match find(&doors, &request.client_id, now).await {
+    let permit = doors.limits().enter(&visit, now);
+    let client = match find(&doors, &request.client_id, &permit, now).await {
         Ok(client) => client,
         Err(reply) => return *reply,
     };
@@ -168,20 +189,28 @@ pub async fn sign_out(State(doors): State<Doors>, method: Method, headers: Heade
         Ok(guarded) => guarded,
         Err(reply) => return *reply,
     };
+    if let Err(error) = permit {
+        return cors::answer(refuse(error), Some(AllowedOrigin::guarded(&guarded)));
+    }
     let cookies = token::cookies(&doors, &guarded, &headers);
     let reply = match browser_logout::sign_out(&client, &cookies, Extent::Session, doors.provider(), now).await {
         Ok(cleared) => logout::clear(&doors, &cleared, StatusCode::NO_CONTENT.into_response()),
-        Err(error) => refuse(error, false),
+        Err(error) => refuse(error),
     };
     cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
 }
 
 /// A client that is registered for this flow. All others get the same answer.
-async fn find(doors: &Doors, id: &str, now: Timestamp) -> Result<Arc<Client>, Box<Response>> {
-    match doors.provider().client(id, now).await {
+async fn find(
+    doors: &Doors,
+    id: &str,
+    permit: &Result<Permit, OAuthError>,
+    now: Timestamp,
+) -> Result<Arc<Client>, Box<Response>> {
+    match named(doors, Some(id), permit, now).await {
         Ok(Some(client)) if client.settings.direct_login => Ok(client),
-        Ok(_) => Err(Box::new(refuse(OAuthError::invalid_client(), false))),
-        Err(error) => Err(Box::new(refuse(error, false))),
+        Ok(_) => Err(Box::new(refuse(OAuthError::invalid_client()))),
+        Err(error) => Err(Box::new(refuse(error))),
     }
 }
 
@@ -191,7 +220,7 @@ fn guard<'c>(
     body: &[u8],
     client: &'c Client,
 ) -> Result<Guarded<'c>, Box<Response>> {
-    let refresh_token = read::<serde_json::Value>(body).is_none_or(|body| body.get("refresh_token").is_some());
+    let refresh_token = extract::object(body).is_none_or(|members| members.contains_key("refresh_token"));
     let request = BrowserRequest { method, headers, body: Body::Json { refresh_token } };
     browser_guard::check(request, client).map_err(|refusal| Box::new(refusal.into_response()))
 }
@@ -213,13 +242,17 @@ async fn browser(
     Ok((BrowserId::new(fresh.id()), Some(doors.cookies().browser(fresh.expose()))))
 }
 
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<T> {
-    let text = std::str::from_utf8(body).ok().filter(|text| !text.contains("\\u0000"))?;
-    serde_json::from_str(text).ok()
+fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    extract::read(&extract::object(body)?)
+}
+
+/// A browser app proves nothing, so it is never challenged to.
+fn refuse(error: OAuthError) -> Response {
+    Refusal::from(error).into_response()
 }
 
 fn malformed() -> Response {
-    refuse(OAuthError::invalid_request("the body is not the JSON object this address takes"), false)
+    refuse(OAuthError::invalid_request("the body is not the JSON object this address takes"))
 }
 
 fn told(status: StatusCode, error: &str, retry_after: Option<u64>) -> Response {

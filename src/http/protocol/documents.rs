@@ -1,13 +1,26 @@
 //! `/.well-known/…`: ready bytes.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use crate::http::doors::Doors;
+use crate::http::reply::json::Refusal;
+use crate::oauth::error::OAuthError;
+
+/// How old the picture of the keys may be where they are only shown.
+const STALE_KEYS: Duration = Duration::from_secs(15 * 60);
 
 /// The key set (RFC 7517 §5).
 pub async fn jwks(State(doors): State<Doors>, headers: HeaderMap) -> Response {
+    // Long enough to survive a restart of the database. Later, a key that was revoked meanwhile would be vouched for.
+    let provider = doors.provider();
+    if provider.keys.confirmed_at().plus(STALE_KEYS).has_passed(doors.app().clock.now()) {
+        let error = OAuthError::unavailable("the key set has not been compared with the database for too long");
+        return Refusal::from(error).into_response();
+    }
     doors.jwks().1.answer(&headers)
 }
 

@@ -3,31 +3,41 @@
 use axum::extract::RawQuery;
 use axum::response::Response;
 
-use crate::http::extract::form::{StrictForm, strict_params};
+use crate::http::extract::form::{BodyRefusal, StrictForm, strict_params};
 use crate::http::language::Language;
+use crate::http::pages::error::Trouble;
 use crate::http::people::sign_out;
 use crate::http::reply::redirect::SeeOther;
+use crate::http::trouble;
 use crate::http::visit::Visitor;
 use crate::oauth::end_session::{Decision, EndSessionRequest};
-use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 
 /// A request in the query.
 pub async fn get(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     match strict_params(query.unwrap_or_default().as_bytes()) {
         Ok(params) => answer(visitor, params).await,
-        Err(refusal) => sign_out::refused(visitor, &OAuthError::invalid_request(refusal.hint())),
+        Err(refusal) => unreadable(visitor, refusal),
     }
 }
 
 /// A request in a form. It may come from another site, and then our cookies do not come along: the browser is sent to ask again
 /// with GET, when they do. Otherwise the person would be told of a sign-out that never was.
-pub async fn post(visitor: Visitor, StrictForm(params): StrictForm) -> Response {
+pub async fn post(visitor: Visitor, form: Result<StrictForm, BodyRefusal>) -> Response {
+    let params = match form {
+        Ok(StrictForm(params)) => params,
+        Err(refusal) => return unreadable(visitor, refusal),
+    };
     if visitor.held.is_none() {
         let location = format!("/oauth2/logout?{}", params.encoded());
         return visitor.answer(SeeOther::within(&location));
     }
     answer(visitor, params).await
+}
+
+fn unreadable(visitor: Visitor, refusal: BodyRefusal) -> Response {
+    let page = trouble::unreadable(&visitor, Trouble::LogoutRequest, refusal);
+    visitor.answer(page)
 }
 
 async fn answer(mut visitor: Visitor, params: Params) -> Response {

@@ -11,10 +11,17 @@ pub mod revoke;
 pub mod token;
 pub mod userinfo;
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::doors::Doors;
+use super::limits::Permit;
 use super::reply::json::Refusal;
+use crate::domain::client::Client;
+use crate::domain::time::Timestamp;
+use crate::oauth::client_auth::{AuthenticatedClient, Presented};
 use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 
@@ -39,13 +46,67 @@ fn refuse_credentials_in(query: Option<&str>) -> Result<(), OAuthError> {
     Ok(())
 }
 
-/// The `Authorization` header. Two of them are no proof at all.
-fn authorization(headers: &HeaderMap) -> Option<&str> {
+/// The one `Authorization` header; empty if it is not text.
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    let first = sent.next()?;
-    Some(if sent.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
+    match (sent.next(), sent.next()) {
+        (_, Some(_)) => Err(OAuthError::invalid_request("two Authorization headers were sent, use one")),
+        (first, None) => Ok(first.map(|value| value.to_str().unwrap_or_default())),
+    }
 }
 
-fn refuse(error: OAuthError, basic: bool) -> Response {
-    Refusal::from(error).with_basic(basic).into_response()
+/// The client of that name. For a network that has asked too much only memory is searched, so that it costs the database
+/// nothing.
+async fn named(
+    doors: &Doors,
+    id: Option<&str>,
+    permit: &Result<Permit, OAuthError>,
+    now: Timestamp,
+) -> Result<Option<Arc<Client>>, OAuthError> {
+    let Some(id) = id else { return Ok(None) };
+    if permit.is_ok() {
+        return doors.provider().client(id, now).await;
+    }
+    let snapshot = doors.provider().directory.snapshot();
+    Ok(snapshot.client(id).filter(|client| client.is_active()).cloned())
+}
+
+/// Who calls. A client that proves who it is counts against itself and gets in however much its neighbours ask; all others
+/// need the permit of their network, which they get back to return it if they turn out to be good.
+fn admit(
+    doors: &Doors,
+    presented: Result<Presented, OAuthError>,
+    client: Option<Arc<Client>>,
+    permit: Result<Permit, OAuthError>,
+    now: Timestamp,
+) -> Result<(AuthenticatedClient, Option<Permit>), OAuthError> {
+    let caller = presented.and_then(|presented| presented.authenticate(client, doors.provider()));
+    match (caller, permit) {
+        (Ok(caller), permit) if caller.bound.is_some() => {
+            if let Ok(permit) = permit {
+                doors.limits().give_back(permit, now);
+            }
+            doors.limits().count(&caller.client, now)?;
+            Ok((caller, None))
+        }
+        (_, Err(too_many)) => Err(too_many),
+        (caller, Ok(permit)) => caller.map(|caller| (caller, Some(permit))),
+    }
+}
+
+/// The caller of an endpoint for clients only, where nothing but its proof speaks for it.
+async fn caller(
+    doors: &Doors,
+    permit: Result<Permit, OAuthError>,
+    headers: &HeaderMap,
+    params: &Params,
+    now: Timestamp,
+) -> Result<AuthenticatedClient, OAuthError> {
+    let presented = authorization(headers).and_then(|header| Presented::read(header, params));
+    let client = named(doors, presented.as_ref().ok().map(Presented::client_id), &permit, now).await?;
+    admit(doors, presented, client, permit, now).map(|(caller, _)| caller)
+}
+
+fn refuse(error: OAuthError, headers: &HeaderMap) -> Response {
+    Refusal::from(error).with_basic(headers.contains_key(header::AUTHORIZATION)).into_response()
 }

@@ -5,15 +5,17 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use zeroize::Zeroizing;
 
-use super::{authorization, refuse, refuse_credentials_in};
+use super::{admit, authorization, named, refuse, refuse_credentials_in};
+use crate::domain::time::Timestamp;
 use crate::domain::token::{Kind, OpaqueToken};
-use crate::http::address::ClientAddress;
 use crate::http::browser_guard::{self, Body, BrowserRequest, Guarded};
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
+use crate::http::layers::Visit;
+use crate::http::limits::Permit;
 use crate::http::reply::json;
-use crate::oauth::client_auth::{AuthenticatedClient, Presented};
+use crate::oauth::client_auth::Presented;
 use crate::oauth::error::OAuthError;
 use crate::oauth::grants::{self, BrowserCookies, Caller, TokenRequest};
 use crate::oauth::params::Params;
@@ -23,55 +25,72 @@ use crate::tokens::refresh;
 /// A token request.
 pub async fn post(
     State(doors): State<Doors>,
-    address: ClientAddress,
+    visit: Visit,
     method: Method,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     StrictForm(params): StrictForm,
 ) -> Response {
-    let authorization = authorization(&headers);
-    let authenticated = match authenticate(&doors, authorization, query.as_deref(), &params).await {
-        Ok(authenticated) => authenticated,
-        Err(error) => return refuse(error, authorization.is_some()),
-    };
-    let client = authenticated.client.clone();
-    let mut caller =
-        Caller { authenticated, cookies: None, context: refresh::context(&address.network(), user_agent(&headers)) };
-    if !client.settings.is_cookie_mode() {
-        let reply = match exchange(&doors, &params, caller).await {
-            Ok(issued) => json::with_status(StatusCode::OK, &issued.response),
-            Err(error) => refuse(error, authorization.is_some()),
-        };
-        return cors::answer(reply, AllowedOrigin::of_client(&headers, &client));
+    let now = doors.app().clock.now();
+    let permit = doors.limits().enter(&visit, now);
+    let refuse = |error| refuse(error, &headers);
+    if let Err(error) = refuse_credentials_in(query.as_deref()).and_then(|()| params.refuse_duplicates()) {
+        return refuse(error);
     }
-    // Before any cookie is read.
-    let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
-    let guarded = match browser_guard::check(request, &client) {
-        Ok(guarded) => guarded,
-        Err(refusal) => return refusal.into_response(),
+    let presented = authorization(&headers).and_then(|header| Presented::read(header, &params));
+    let id = params.get("client_id").or(presented.as_ref().ok().map(Presented::client_id));
+    let client = match named(&doors, id, &permit, now).await {
+        Ok(client) => client,
+        Err(error) => return refuse(error),
     };
-    caller.cookies = Some(cookies(&doors, &guarded, &headers));
-    let reply = match exchange(&doors, &params, caller).await {
-        Ok(issued) => with_cookie(&doors, &guarded, issued),
-        Err(error) => refuse(error, false),
+    let context = refresh::context(&visit.address.network().to_string(), user_agent(&headers));
+    if let Some(client) = client.as_ref().filter(|client| client.settings.is_cookie_mode()) {
+        // Before any cookie is read, and before any other refusal: the app's developer would not learn which guard it was.
+        let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };
+        let guarded = match browser_guard::check(request, client) {
+            Ok(guarded) => guarded,
+            Err(refusal) => return refusal.into_response(),
+        };
+        let reply = match admit(&doors, presented, Some(client.clone()), permit, now) {
+            Ok((authenticated, permit)) => {
+                let caller = Caller { authenticated, cookies: Some(cookies(&doors, &guarded, &headers)), context };
+                match exchange(&doors, &params, caller, permit, now).await {
+                    Ok(issued) => with_cookie(&doors, &guarded, issued),
+                    Err(error) => refuse(error),
+                }
+            }
+            Err(error) => refuse(error),
+        };
+        return cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)));
+    }
+    let readable_by = client.as_ref().and_then(|client| AllowedOrigin::of_client(&headers, client));
+    let reply = match admit(&doors, presented, client, permit, now) {
+        Ok((authenticated, permit)) => {
+            let caller = Caller { authenticated, cookies: None, context };
+            match exchange(&doors, &params, caller, permit, now).await {
+                Ok(issued) => json::with_status(StatusCode::OK, &issued.response),
+                Err(error) => refuse(error),
+            }
+        }
+        Err(error) => refuse(error),
     };
-    cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)))
+    cors::answer(reply, readable_by)
 }
 
-async fn authenticate(
+async fn exchange(
     doors: &Doors,
-    authorization: Option<&str>,
-    query: Option<&str>,
     params: &Params,
-) -> Result<AuthenticatedClient, OAuthError> {
-    refuse_credentials_in(query)?;
-    params.refuse_duplicates()?;
-    Presented::read(authorization, params)?.authenticate(doors.provider(), doors.app().clock.now()).await
-}
-
-async fn exchange(doors: &Doors, params: &Params, caller: Caller) -> Result<Issued, OAuthError> {
+    caller: Caller,
+    permit: Option<Permit>,
+    now: Timestamp,
+) -> Result<Issued, OAuthError> {
     let request = TokenRequest::parse(params, &caller)?;
-    grants::exchange(request, caller, doors.provider(), doors.app().clock.now()).await
+    let issued = grants::exchange(request, caller, doors.provider(), now).await?;
+    // A public client proves nothing, but what it brought was good.
+    if let Some(permit) = permit {
+        doors.limits().give_back(permit, now);
+    }
+    Ok(issued)
 }
 
 /// The cookies of a browser that passed the guards.

@@ -2,12 +2,14 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use super::authorization;
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::content_type::{ContentType, is};
+use crate::http::layers::Visit;
 use crate::http::reply::bearer::BearerRefusal;
 use crate::http::reply::json;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -15,20 +17,33 @@ use crate::oauth::params::Params;
 use crate::oauth::userinfo;
 
 /// A request with the token in the header, or for POST in the form. Never in the query (RFC 6750 §2.3 is not offered).
-pub async fn any(State(doors): State<Doors>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
-    let reply = match token(&method, &headers, &body) {
-        Ok(Some(token)) => {
-            let now = doors.app().clock.now();
-            match userinfo::userinfo(&token, doors.provider(), now).await {
-                Ok(claims) => json::with_status(StatusCode::OK, &claims),
-                Err(error) => refuse(error),
-            }
-        }
-        Ok(None) => BearerRefusal::NoToken.into_response(),
+pub async fn any(
+    State(doors): State<Doors>,
+    visit: Visit,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let reply = match answer(&doors, &visit, token(&method, &headers, &body)).await {
+        Ok(reply) => reply,
         Err(error) => refuse(error),
     };
     let snapshot = doors.provider().directory.snapshot();
     cors::answer(reply, AllowedOrigin::of_any_client(&headers, snapshot.as_ref()))
+}
+
+async fn answer(
+    doors: &Doors,
+    visit: &Visit,
+    token: Result<Option<String>, OAuthError>,
+) -> Result<Response, OAuthError> {
+    let now = doors.app().clock.now();
+    let permit = doors.limits().enter(visit, now)?;
+    let Some(token) = token? else { return Ok(BearerRefusal::NoToken.into_response()) };
+    let claims = userinfo::userinfo(&token, doors.provider(), now).await?;
+    // Who holds a good token is known, and can be stopped.
+    doors.limits().give_back(permit, now);
+    Ok(json::with_status(StatusCode::OK, &claims))
 }
 
 fn refuse(error: OAuthError) -> Response {
@@ -54,11 +69,9 @@ fn bearer(header: &str) -> Result<Option<String>, OAuthError> {
 }
 
 fn token(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, OAuthError> {
-    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    let header = match (sent.next(), sent.next()) {
-        (None, _) => None,
-        (Some(value), None) => bearer(value.to_str().unwrap_or_default())?,
-        (Some(_), Some(_)) => return Err(OAuthError::invalid_request("two Authorization headers were sent")),
+    let header = match authorization(headers)? {
+        None => None,
+        Some(text) => bearer(text)?,
     };
     let posted = if method == Method::POST && is(headers, ContentType::Form) {
         let params = Params::parse(body);

@@ -34,7 +34,7 @@ impl IntoResponse for BearerRefusal {
                 // Without credentials there is nothing to say about them, in the header or in the body.
                 *response.body_mut() = axum::body::Body::empty();
                 response.headers_mut().remove(axum::http::header::CONTENT_TYPE);
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"oauth2\""));
                 return response;
             }
             Self::Error(error) => (error, None),
@@ -44,50 +44,59 @@ impl IntoResponse for BearerRefusal {
         };
         let challenge = challenge(&error, scope);
         let mut response = Refusal::from(error).into_response();
-        if let Some(challenge) = challenge.filter(|_| !is_fault(response.status())) {
+        if let Some(challenge) = challenge.filter(|_| is_about_the_token(response.status())) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }
 }
 
-fn is_fault(status: StatusCode) -> bool {
-    status.is_server_error()
+/// Another token would not help against a fault of ours, or against coming too soon.
+fn is_about_the_token(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
 fn challenge(error: &OAuthError, scope: Option<&str>) -> Option<HeaderValue> {
-    // Hints are in the character set of RFC 6749 §5.2, so they need no escape in a quoted string.
+    // A challenge has at least one parameter (RFC 6750 §3). Hints are in the character set of RFC 6749 §5.2, so they need no
+    // escape in a quoted string.
     let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
     let (code, hint) = (error.code().as_str(), error.hint());
-    HeaderValue::try_from(format!("Bearer error=\"{code}\", error_description=\"{hint}\"{scope}")).ok()
+    HeaderValue::try_from(format!("Bearer realm=\"oauth2\", error=\"{code}\", error_description=\"{hint}\"{scope}"))
+        .ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::rate_limit::TooSoon;
 
     #[test]
     fn each_refusal_has_its_challenge() {
         for (refusal, status, challenge) in [
-            (BearerRefusal::NoToken, 401, Some("Bearer")),
+            (BearerRefusal::NoToken, 401, Some("Bearer realm=\"oauth2\"")),
             (
                 OAuthError::invalid_token().into(),
                 401,
-                Some("Bearer error=\"invalid_token\", error_description=\"the access token is not valid\""),
+                Some(
+                    "Bearer realm=\"oauth2\", error=\"invalid_token\", error_description=\"the access token is not valid\"",
+                ),
             ),
             (
                 OAuthError::invalid_request("two access tokens were sent").into(),
                 400,
-                Some("Bearer error=\"invalid_request\", error_description=\"two access tokens were sent\""),
+                Some(
+                    "Bearer realm=\"oauth2\", error=\"invalid_request\", error_description=\"two access tokens were sent\"",
+                ),
             ),
             (
                 BearerRefusal::InsufficientScope("openid"),
                 403,
                 Some(
-                    "Bearer error=\"insufficient_scope\", error_description=\"the access token lacks a scope\", scope=\"openid\"",
+                    "Bearer realm=\"oauth2\", error=\"insufficient_scope\", error_description=\"the access token lacks a scope\", scope=\"openid\"",
                 ),
             ),
             (OAuthError::unavailable("x").into(), 503, None),
+            (OAuthError::too_many_requests("x", TooSoon { retry_after: 1 }).into(), 429, None),
         ] {
             let response = refusal.into_response();
             assert_eq!(response.status().as_u16(), status);

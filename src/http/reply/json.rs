@@ -43,18 +43,11 @@ impl Refusal {
         self.basic = used;
         self
     }
-
-    /// Answers 429 for a request that comes too soon; the error brings its `Retry-After`.
-    #[must_use]
-    pub fn too_many_requests(mut self) -> Self {
-        self.status = StatusCode::TOO_MANY_REQUESTS;
-        self
-    }
 }
 
 impl From<OAuthError> for Refusal {
     fn from(error: OAuthError) -> Self {
-        let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { error, status, basic: false }
     }
 }
@@ -113,6 +106,7 @@ fn no_store(status: StatusCode, body: Vec<u8>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::rate_limit::TooSoon;
     use axum::body::to_bytes;
 
     async fn text(response: Response) -> String {
@@ -151,8 +145,13 @@ mod tests {
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()["retry-after"], "1");
         assert!(!text(response).await.contains("secret"));
-        let response = Refusal::from(OAuthError::unavailable("x")).too_many_requests().into_response();
-        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        let too_soon = OAuthError::too_many_requests("too many requests", TooSoon { retry_after: 7 });
+        let response = Refusal::from(too_soon).into_response();
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &HeaderValue::from(7)));
+        assert_eq!(
+            text(response).await,
+            r#"{"error":"temporarily_unavailable","error_description":"too many requests"}"#
+        );
         let response = Refusal::from(OAuthError::fault("x")).into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!response.headers().contains_key(RETRY_AFTER));

@@ -10,6 +10,7 @@ use url::{Host, Url};
 use crate::crypto::digest::sha256;
 use crate::domain::origin::registrable_domain;
 use crate::http::pages::form_post::FormPostView;
+use crate::http::reply::Remark;
 
 const COMMON_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
@@ -22,6 +23,7 @@ pub struct PageReply {
     html: Result<String, askama::Error>,
     policy: Policy,
     retry_after: Option<u64>,
+    remark: Option<Remark>,
 }
 
 /// Where the forms of a page may lead, redirects after them included: Chromium applies `form-action` to each
@@ -56,6 +58,7 @@ impl PageReply {
             html: view.render(),
             policy: Policy::Page(FormAction::default()),
             retry_after: None,
+            remark: None,
         }
     }
 
@@ -81,6 +84,11 @@ impl PageReply {
     /// The same page with `Retry-After`, in seconds.
     pub fn with_retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same page, with what its line in the log says.
+    pub fn with_remark(self, remark: Remark) -> Self {
+        Self { remark: Some(remark), ..self }
     }
 }
 
@@ -112,6 +120,9 @@ impl IntoResponse for PageReply {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(remark) = self.remark {
+            reply.extensions_mut().insert(remark);
         }
         reply
     }

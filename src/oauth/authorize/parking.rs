@@ -82,33 +82,32 @@ pub enum Found {
     Unknown,
 }
 
-/// Finds a parked request again, for the browser it belongs to. One that no browser has shown up with yet is bound to this one.
+/// Finds a parked request again, whosever it is.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn find(
-    presented: &str,
-    browser: &BrowserId,
-    provider: &Provider,
-    now: Timestamp,
-) -> Result<Found, OAuthError> {
+pub async fn find(presented: &str, provider: &Provider, now: Timestamp) -> Result<Found, OAuthError> {
     let Some(parked) = look_up(presented, provider).await? else { return Ok(Found::Unknown) };
     if parked.is_answered() {
         return Ok(Found::Answered(parked.client_id));
     }
-    let ours = !parked.expires_at.has_passed(now)
-        && match &parked.browser_id {
-            Some(owner) => owner == browser,
-            None => {
-                let (id, browser) = (parked.id.clone(), browser.clone());
-                provider.store.write(async move |tx| authorize_requests::bind(tx, &id, &browser).await).await?
-            }
-        };
-    if !ours {
+    if parked.expires_at.has_passed(now) {
         return Ok(Found::Over(parked.client_id));
     }
     let params = Params::parse(parked.parameters.as_bytes());
     Ok(Found::Waiting(Box::new(parked), params))
+}
+
+/// Whether the request is this browser's. One that no browser has shown up with yet becomes so.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn claim(parked: &Parked, browser: &BrowserId, provider: &Provider) -> Result<bool, OAuthError> {
+    if let Some(owner) = &parked.browser_id {
+        return Ok(owner == browser);
+    }
+    let (id, browser) = (parked.id.clone(), browser.clone());
+    Ok(provider.store.write(async move |tx| authorize_requests::bind(tx, &id, &browser).await).await?)
 }
 
 /// Gives a parked request to this browser. Two tabs that came first at the same moment were given two identities, and the

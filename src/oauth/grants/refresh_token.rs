@@ -96,10 +96,14 @@ async fn use_token(
     provider: &Provider,
 ) -> Result<Outcome, StoreError> {
     let narrow = |standing: &Standing| narrowing.apply(standing, &from.client, provider);
-    let accepted = match refresh::present(tx, from, &provider.grant_keys, narrow).await? {
+    let accepted = match refresh::present(tx, from, &provider.grant_keys, &provider.steps, narrow).await? {
         Presented::Accepted(accepted) => accepted,
         Presented::Declined(error) => return Ok(Outcome::Refused(error)),
         Presented::Refused(hint) => return Ok(Outcome::Refused(OAuthError::invalid_grant(hint))),
+        Presented::TooSoon(too_soon) => {
+            let hint = "this sign-in is refreshed too often";
+            return Ok(Outcome::Refused(OAuthError::too_many_requests(hint, too_soon)));
+        }
     };
     let Accepted { family, standing, generation, narrowed } = *accepted;
     let roots = provider.roots.get();

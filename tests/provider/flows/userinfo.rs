@@ -30,7 +30,7 @@ async fn a_token_in_the_query_or_in_two_places_is_not_taken() {
     let tokens = app.tokens_of(ALICE).await;
     let bearer = format!("Bearer {}", tokens.access);
     let in_query = provider.get(&format!("/oauth2/userinfo?access_token={}", tokens.access)).await.expect(401);
-    assert_eq!((in_query.header("www-authenticate"), in_query.body.as_str()), ("Bearer", ""));
+    assert_eq!((in_query.header("www-authenticate"), in_query.body.as_str()), ("Bearer realm=\"oauth2\"", ""));
     let form = [("access_token", tokens.access.as_str())];
     provider.post("/oauth2/userinfo", &[("authorization", &bearer)], &form).await.expect_error("invalid_request");
     assert_eq!(provider.live_grants().await, 1);

@@ -163,6 +163,11 @@ impl RelyingParty {
         house::secret_of(&self.id)
     }
 
+    /// Its name and secret as a header.
+    pub(crate) fn basic(&self) -> String {
+        format!("Basic {}", STANDARD.encode(encode(&[(&self.id, &self.secret())]).replacen('=', ":", 1)))
+    }
+
     /// A fresh request for everything it may have.
     pub(crate) fn ask(&self) -> Asked {
         let (verifier, state, nonce) = (word(), word(), word());
@@ -258,8 +263,7 @@ impl RelyingParty {
 
     /// A form to an endpoint, with the proof of who it is.
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        let secret = self.secret();
-        let basic = format!("Basic {}", STANDARD.encode(encode(&[(&self.id, &secret)]).replacen('=', ":", 1)));
+        let (secret, basic) = (self.secret(), self.basic());
         let mut form = form.to_vec();
         let mut headers = Vec::new();
         match self.proof {

@@ -1,0 +1,55 @@
+//! How each route is treated by what surrounds it.
+
+use super::line::Voice;
+
+/// How a route is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Manner {
+    /// How loud its line in the log is.
+    pub(super) voice: Voice,
+    /// Who reads its errors.
+    pub(super) readers: Readers,
+    /// Whether bodies may be as large as the limit allows; others are small.
+    pub(super) large: bool,
+    /// Whether its answers differ by the origin that asks (Fetch Standard, CORS protocol).
+    pub(super) by_origin: bool,
+}
+
+/// Who reads the errors of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// Programs: the error object of RFC 6749 §5.2.
+    Programs,
+    /// People with browsers, where the request asks for HTML.
+    People,
+    /// Whoever fetches a file: the status says it all.
+    Anybody,
+}
+
+const DOCUMENT: Manner = Manner { voice: Voice::Document, readers: Readers::Anybody, large: false, by_origin: false };
+const PAGE: Manner = Manner { voice: Voice::Page, readers: Readers::People, large: false, by_origin: false };
+const CALL: Manner = Manner { voice: Voice::Call, readers: Readers::Programs, large: false, by_origin: true };
+const ACT: Manner = Manner { voice: Voice::Page, ..CALL };
+
+/// By the start of the path. The first that fits counts; what is not here is a page.
+const MANNERS: [(&str, Manner); 13] = [
+    ("/.well-known/", DOCUMENT),
+    ("/static/", DOCUMENT),
+    ("/healthz", DOCUMENT),
+    ("/readyz", DOCUMENT),
+    ("/oauth2/token", Manner { large: true, ..CALL }),
+    ("/oauth2/introspect", Manner { by_origin: false, ..CALL }),
+    ("/oauth2/revoke", CALL),
+    ("/oauth2/userinfo", CALL),
+    ("/oauth2/authorize", Manner { large: true, ..PAGE }),
+    ("/oauth2/logout", PAGE),
+    ("/oauth2/", ACT),
+    ("/auth/refresh", CALL),
+    ("/auth/", ACT),
+];
+
+impl Manner {
+    pub(super) fn of(path: &str) -> Self {
+        MANNERS.iter().find(|(start, _)| path.starts_with(start)).map_or(PAGE, |(_, manner)| *manner)
+    }
+}

@@ -1,0 +1,74 @@
+//! How often may be asked: by network, and by client once it has proven who it is (RFC 6749 §10.10, RFC 9700 §2.5).
+//!
+//! Every request takes permits from the bucket of its network before anything costs work. One that proves who sends it
+//! gives them back, so that a bucket counts failures and strangers only: a busy back end has one address, and so has an
+//! office. What a client has proven counts against the client itself. A public client proves nothing, so nobody can use
+//! up its permits for all its users.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::layers::Visit;
+use crate::config;
+use crate::domain::client::Client;
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::time::Timestamp;
+use crate::oauth::error::OAuthError;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// Requests may leave rows behind, as large as they are themselves: a large one takes as many permits as so many small ones.
+const BYTES_PER_PERMIT: u32 = 4_096;
+
+/// The limits of this process.
+#[derive(Debug)]
+pub struct Limits {
+    networks: RateLimit,
+    clients: RateLimit,
+}
+
+/// What a request took from the bucket of its network.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Permit {
+    network: IpNet,
+    permits: u32,
+}
+
+impl Limits {
+    /// Takes the limits from the settings.
+    #[must_use]
+    pub fn new(settings: &config::Limits) -> Self {
+        Self {
+            networks: RateLimit::new(settings.requests_per_network, MINUTE),
+            clients: RateLimit::new(settings.requests_per_client, MINUTE),
+        }
+    }
+
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// 429 if its network has asked too much.
+    pub fn enter(&self, visit: &Visit, now: Timestamp) -> Result<Permit, OAuthError> {
+        let permit = Permit { network: visit.address.network(), permits: 1 + visit.size / BYTES_PER_PERMIT };
+        match self.networks.take(permit.network, permit.permits, now) {
+            Ok(()) => Ok(permit),
+            Err(too_soon) => Err(OAuthError::too_many_requests("too many requests from this network", too_soon)),
+        }
+    }
+
+    /// The request has proven who sends it.
+    pub fn give_back(&self, permit: Permit, now: Timestamp) {
+        self.networks.give_back(permit.network, permit.permits, now);
+    }
+
+    /// Counts a request of a client that has proven who it is.
+    ///
+    /// # Errors
+    /// 429 if the client has asked too much.
+    pub fn count(&self, client: &Client, now: Timestamp) -> Result<(), OAuthError> {
+        self.clients
+            .take(client.id.as_str(), 1, now)
+            .map_err(|too_soon| OAuthError::too_many_requests("too many requests by this client", too_soon))
+    }
+}
