@@ -59,6 +59,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(ready))
         .fallback(not_found)
+        .method_not_allowed_fallback(preflight::refused)
         .layer(front)
         .with_state(doors)
 }

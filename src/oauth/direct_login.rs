@@ -38,6 +38,8 @@ pub enum DirectLogin {
     Throttled(u64),
     /// The pool that hashes is full.
     Busy,
+    /// The password is longer than any may be; nothing was tried.
+    TooLong,
 }
 
 /// Signs a person in for a client. First the session, in the unit of work of the sign-in; then its grant and family in one more.
@@ -59,9 +61,8 @@ pub async fn sign_in(
     }
     let signed_in = match accounts.sign_in(wish, now).await.map_err(fault)? {
         Outcome::SignedIn(signed_in) => *signed_in,
-        Outcome::WrongCredentials | Outcome::OtherPerson | Outcome::TooLong => {
-            return Ok(DirectLogin::WrongCredentials);
-        }
+        Outcome::WrongCredentials | Outcome::OtherPerson => return Ok(DirectLogin::WrongCredentials),
+        Outcome::TooLong => return Ok(DirectLogin::TooLong),
         Outcome::Throttled { retry_after_seconds } => return Ok(DirectLogin::Throttled(retry_after_seconds)),
         Outcome::Busy => return Ok(DirectLogin::Busy),
     };

@@ -14,4 +14,7 @@
 mod flows;
 mod logs;
 mod races;
+mod rfc;
+mod security;
+mod store;
 mod support;

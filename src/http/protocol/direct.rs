@@ -109,6 +109,7 @@ async fn sign_in(
         DirectLogin::Throttled(seconds) => {
             told(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", Some(seconds))
         }
+        DirectLogin::TooLong => refuse(OAuthError::invalid_request("the password is too long"), false),
         DirectLogin::Busy => told(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", Some(1)),
     };
     if let Some(cookie) = new_browser {

@@ -1,8 +1,8 @@
 //! `OPTIONS`: what browsers ask before they let a page of another origin call an endpoint.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 
 use crate::http::cors::{self, Endpoint, KnownOrigins};
 use crate::http::doors::Doors;
@@ -41,6 +41,11 @@ pub async fn cookie_mode(State(doors): State<Doors>, headers: HeaderMap) -> Resp
 /// Of public documents.
 pub async fn public() -> Response {
     cors::preflight_public()
+}
+
+/// Of everything else: no page of another origin may call it. Other methods that an address does not take are told so.
+pub async fn refused(method: Method) -> Response {
+    if method == Method::OPTIONS { cors::preflight_refused() } else { StatusCode::METHOD_NOT_ALLOWED.into_response() }
 }
 
 fn answer(doors: &Doors, headers: &HeaderMap, endpoint: Endpoint) -> Response {

@@ -16,19 +16,25 @@ use crate::oauth::userinfo;
 
 /// A request with the token in the header, or for POST in the form. Never in the query (RFC 6750 §2.3 is not offered).
 pub async fn any(State(doors): State<Doors>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    let snapshot = doors.provider().directory.snapshot();
+    // Until the client is known, a refusal may be read by every app's page, so that it can learn why.
+    let mut reader = AllowedOrigin::of_any_client(&headers, snapshot.as_ref());
     let reply = match token(&method, &headers, &body) {
         Ok(Some(token)) => {
             let now = doors.app().clock.now();
             match userinfo::userinfo(&token, doors.provider(), now).await {
-                Ok(claims) => json::with_status(StatusCode::OK, &claims),
+                Ok(told) => {
+                    let client = snapshot.client(told.client.as_str());
+                    reader = client.and_then(|client| AllowedOrigin::of_client(&headers, client));
+                    json::with_status(StatusCode::OK, &told.claims)
+                }
                 Err(error) => refuse(error),
             }
         }
         Ok(None) => BearerRefusal::NoToken.into_response(),
         Err(error) => refuse(error),
     };
-    let snapshot = doors.provider().directory.snapshot();
-    cors::answer(reply, AllowedOrigin::of_any_client(&headers, snapshot.as_ref()))
+    cors::answer(reply, reader)
 }
 
 fn refuse(error: OAuthError) -> Response {

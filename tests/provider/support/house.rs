@@ -9,7 +9,8 @@ use frontdesk::domain::id::ClientId;
 use frontdesk::domain::secret::Secret;
 use frontdesk::domain::user::Username;
 use frontdesk::oauth::registration::{
-    ClientMetadata, Declaration, DeclaredClient, DeclaredSecret, House, Registrar, ResourceMetadata, secret_mac,
+    ClientMetadata, Declaration, DeclaredClient, DeclaredSecret, House, Refused, Registrar, ResourceMetadata,
+    secret_mac,
 };
 use serde_json::{Value, json};
 
@@ -112,13 +113,18 @@ pub(super) fn declared(app: &App, id: &str, metadata: Value) -> DeclaredClient {
 
 /// Registers, as the command line would.
 pub(super) async fn declare(app: &App, declaration: Declaration) {
+    try_to_declare(app, declaration).await.unwrap();
+}
+
+/// Tries to register, as the command line would.
+pub(super) async fn try_to_declare(app: &App, declaration: Declaration) -> Result<(), Vec<Refused>> {
     let house = House::of(app.config()).unwrap();
     let now = app.clock.now();
     app.store
         .write(async move |tx| Registrar { house: &house, actor: "cli", now }.declare(tx, &declaration).await)
         .await
         .unwrap()
-        .unwrap();
+        .map(drop)
 }
 
 async fn register(app: &App, name: &str, roles: &[&str]) {

@@ -9,7 +9,7 @@ mod relying_party;
 
 pub(crate) use answer::{Answer, encode, query_of};
 pub(crate) use browser::{Browser, Page};
+pub(crate) use database::TestDatabase;
 pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
 pub(crate) use provider::{TestProvider, on_https};
-#[expect(unused_imports, reason = "named by tests that build on this")]
 pub(crate) use relying_party::{Code, RelyingParty, Tokens};

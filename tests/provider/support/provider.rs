@@ -41,7 +41,7 @@ pub(crate) struct TestProvider(Arc<Inside>);
 struct Inside {
     app: Arc<App>,
     router: Router,
-    database: TestDatabase,
+    database: Arc<TestDatabase>,
     answers: Mutex<Vec<Answer>>,
 }
 
@@ -63,17 +63,17 @@ impl TestProvider {
         let app = build(change, store, clock).await;
         house::furnish(&app).await;
         app.follow_changes().await.unwrap();
-        Self::over(app, database)
+        Self::over(app, Arc::new(database))
     }
 
     /// With other settings, and without anybody in it.
     pub(crate) async fn empty() -> Self {
         let (database, store) = TestDatabase::open().await;
         let app = build(|_| (), store, Clock::standing_at(NOW)).await;
-        Self::over(app, database)
+        Self::over(app, Arc::new(database))
     }
 
-    fn over(app: App, database: TestDatabase) -> Self {
+    fn over(app: App, database: Arc<TestDatabase>) -> Self {
         let app = Arc::new(app);
         let cookies = if app.config().is_development() { Cookies::development() } else { Cookies::real() };
         let router = router(Doors::new(app.clone(), cookies));
@@ -82,9 +82,20 @@ impl TestProvider {
 
     /// A second process over the same database, with its own memory and the same clock and settings.
     pub(crate) async fn second_process(&self) -> App {
+        self.process_with(|_| ()).await
+    }
+
+    /// The same house served by a second process too, which has other settings.
+    pub(crate) async fn twin(&self, change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(self.process_with(change).await, self.0.database.clone())
+    }
+
+    async fn process_with(&self, change: impl FnOnce(&mut Config)) -> App {
+        let mut config = self.app().config().clone();
+        change(&mut config);
         let store = self.0.database.open_again().await;
         let vault = Arc::new(Vault::over(MASTER));
-        App::start(Arc::new(self.app().config().clone()), store, vault, self.app().clock.clone()).await.unwrap()
+        App::start(Arc::new(config), store, vault, self.app().clock.clone()).await.unwrap()
     }
 
     /// What serves.
@@ -164,6 +175,15 @@ impl TestProvider {
         house::declare(self.app(), Declaration { clients: vec![declared], ..Declaration::default() }).await;
         self.follow_changes().await;
         self.client(id)
+    }
+
+    /// Tries to register a client. Inside: which members are wrong.
+    pub(crate) async fn try_to_register(&self, id: &str, metadata: Value) -> Result<(), Vec<&'static str>> {
+        let declared = house::declared(self.app(), id, metadata);
+        let declaration = Declaration { clients: vec![declared], ..Declaration::default() };
+        let refused = house::try_to_declare(self.app(), declaration).await;
+        self.follow_changes().await;
+        refused.map_err(|refused| refused.into_iter().map(|one| one.error.member).collect())
     }
 
     /// A fresh browser.
