@@ -293,14 +293,18 @@ async fn consents_of(visitor: &Visitor, user: &User) -> Result<Vec<(ClientId, Co
     Ok(consents::of_user(&mut db, &user.id).await?)
 }
 
-/// Says what withdrawing means, before it is done.
+/// Says what withdrawing means, before it is done. An app that has nothing of this person is none to them.
 pub async fn confirm_withdraw(visitor: Visitor, Path(id): Path<String>) -> Response {
     let (mut visitor, _, user) = match at_home(visitor) {
         Ok(home) => home,
         Err(reply) => return *reply,
     };
+    let given = match consents_of(&visitor, &user).await {
+        Ok(given) => given.iter().any(|(client, _)| client.as_str() == id),
+        Err(error) => return visitor.fault(&error),
+    };
     let snapshot = visitor.doors.provider().directory.snapshot();
-    let Some(client) = snapshot.client(&id).cloned() else {
+    let Some(client) = snapshot.client(&id).filter(|_| given).cloned() else {
         let page = trouble::page(&visitor, Trouble::NotFound, "not_found", None);
         return visitor.answer(page);
     };
