@@ -57,7 +57,7 @@ fn start(config: &Config) -> Running {
         .route("/", get(|| async { "hello" }))
         .route("/form", post(|StrictForm(params)| async move { params.get("a").unwrap_or("none").to_owned() }))
         .route("/slow", get(slow))
-        .route("/panic", get(async || None::<&str>.expect("on purpose")))
+        .route("/panic", get(async || "no number".parse::<u8>().expect("on purpose").to_string()))
         .fallback(not_found)
         .layer(Front::new(config));
     let server = Server::bind(config).unwrap();

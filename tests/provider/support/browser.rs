@@ -201,6 +201,11 @@ impl Browser {
         names
     }
 
+    /// All cookies as a header, as a browser that knows nothing of SameSite sends them.
+    pub(crate) fn all_cookies(&self) -> String {
+        self.cookies_for(&Method::GET, From::Here)
+    }
+
     /// The name of the refresh cookie; there is one.
     pub(crate) fn refresh_cookie_name(&self) -> String {
         self.cookie_names().into_iter().find(|name| name.contains("rt.")).expect("a refresh cookie")

@@ -3,12 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 
-use crate::support::{ALICE, Answer, BOB, Browser, TestProvider, encode};
-
-fn all_cookies(browser: &Browser) -> String {
-    let pairs = browser.cookie_names().into_iter().map(|name| format!("{name}={}", browser.cookie(&name).unwrap()));
-    pairs.collect::<Vec<_>>().join("; ")
-}
+use crate::support::{ALICE, Answer, BOB, TestProvider, encode};
 
 /// Fails if an answer could change anything in the browser, or be read by a page.
 #[track_caller]
@@ -26,7 +21,7 @@ async fn another_sites_form_image_or_navigation_gets_nothing_even_where_cookies_
     let browser = provider.browser();
     app.signed_in_at(&browser, ALICE).await;
     // A browser that knows nothing of SameSite.
-    let cookies = all_cookies(&browser);
+    let cookies = browser.all_cookies();
     let refresh = encode(&[("grant_type", "refresh_token"), ("client_id", "spa")]);
     let sign_out = encode(&[("client_id", "spa"), ("scope", "session")]);
     let sites = [

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 
-use crate::support::{ALICE, Answer, Browser, Code, PASSWORD, RelyingParty, TestProvider, encode};
+use crate::support::{ALICE, Answer, Code, PASSWORD, RelyingParty, TestProvider, encode};
 
 type Headers = Vec<(&'static str, &'static str)>;
 
@@ -156,7 +156,7 @@ async fn g4_another_method_or_content_type_is_refused_and_reads_no_cookie() {
     let app = provider.client("spa");
     let browser = provider.browser();
     app.signed_in_at(&browser, ALICE).await;
-    let cookies = all_cookies(&browser);
+    let cookies = browser.all_cookies();
     let form = encode(&[("grant_type", "refresh_token"), ("client_id", "spa")]);
     for path in ["/oauth2/token", "/oauth2/browser/logout", "/auth/refresh", "/auth/logout", "/auth/login"] {
         for method in ["GET", "PUT", "DELETE", "PATCH", "HEAD"] {
@@ -186,9 +186,4 @@ async fn g4_another_method_or_content_type_is_refused_and_reads_no_cookie() {
     }
     assert_eq!(provider.number("SELECT generation FROM refresh_families").await, 0);
     assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 1));
-}
-
-fn all_cookies(browser: &Browser) -> String {
-    let pairs = browser.cookie_names().into_iter().map(|name| format!("{name}={}", browser.cookie(&name).unwrap()));
-    pairs.collect::<Vec<_>>().join("; ")
 }
