@@ -58,6 +58,7 @@ fn start(config: &Config) -> Running {
         .route("/", get(|| async { "hello" }))
         .route("/form", post(|StrictForm(params)| async move { params.get("a").unwrap_or("none").to_owned() }))
         .route("/slow", get(slow))
+        .route("/panic", get(async || "no number".parse::<u8>().expect("on purpose").to_string()))
         .fallback(not_found)
         .layer(Front::new(config, Arc::new(Brand::plain("Frontdesk".to_owned()))));
     let server = Server::bind(config).unwrap();
@@ -339,6 +340,92 @@ async fn a_head_that_never_ends_is_ended() {
     for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: a\r\n", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
         // Reads to the end: returns only because the server closes.
         exchange(running.address(), begun).await;
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn row_138_a_request_that_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
+    let running = start(&config());
+    let address = running.address();
+    let form = "host: a\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    // What a proxy in front of us might take for the beginning of another request.
+    let hidden = "GET /form-of-another HTTP/1.1\r\nhost: a\r\n\r\n";
+    let lengths = ["+3", "-3", "3a", "0x3", "3 3", "3,4", "three", "99999999999999999999999"];
+    let codings = ["identity", "xchunked", "chunked, identity", "chunked gzip", "\u{b}chunked", "chunked\r\n\tx"];
+    let chunks = ["z\r\na=b\r\n", "-3\r\na=b\r\n", "3\r\na=bGET\r\n", "fffffffffffffffff\r\na=b\r\n", "3 3\r\na=b\r\n"];
+    let lines = [
+        "GET  / HTTP/1.1",
+        "GET / HTTP/1.1 x",
+        "GET / HTTP/3.7",
+        "GET / http/1.1",
+        "GET\t/\tHTTP/1.1",
+        "GET /\0 HTTP/1.1",
+        "G(T / HTTP/1.1",
+        "/ HTTP/1.1",
+    ];
+    let heads = [
+        "host : a",
+        "host: a\r\nx\0: b",
+        "host: a\r\nx: b\0c",
+        "host: a\r\n: x",
+        "host: a\r\nx y: z",
+        "host: a\r\nno colon",
+    ];
+    let mut requests: Vec<String> = Vec::new();
+    requests
+        .extend(lengths.map(|own| format!("POST /form HTTP/1.1\r\n{form}content-length: {own}\r\n\r\na=b{hidden}")));
+    requests.extend(codings.map(|own| {
+        format!("POST /form HTTP/1.1\r\n{form}transfer-encoding: {own}\r\n\r\n3\r\na=b\r\n0\r\n\r\n{hidden}")
+    }));
+    requests.extend(
+        chunks.map(|own| {
+            format!("POST /form HTTP/1.1\r\n{form}transfer-encoding: chunked\r\n\r\n{own}0\r\n\r\n{hidden}")
+        }),
+    );
+    requests
+        .push(format!("POST /form HTTP/1.0\r\n{form}transfer-encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n{hidden}"));
+    requests.extend(lines.map(|own| format!("{own}\r\nhost: a\r\n\r\n{hidden}")));
+    requests.extend(heads.map(|own| format!("GET / HTTP/1.1\r\n{own}\r\n\r\n{hidden}")));
+    assert!(requests.len() >= 30);
+    for request in requests {
+        // Reads to the end: returns only because the server closes.
+        let answer = exchange(address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 4") || answer.is_empty(), "{request:?}: {answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{request:?}: {answer}");
+    }
+    assert!(exchange(address, "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.contains("hello"));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn row_138_a_handler_that_panics_costs_one_answer_and_not_the_process() {
+    let running = start(&config());
+    for _ in 0..20 {
+        let request = "GET /panic HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let answer = exchange(running.address(), request).await;
+        assert!(answer.starts_with("HTTP/1.1 500") && !answer.contains("on purpose"), "{answer}");
+        let id = answer.lines().find_map(|line| line.strip_prefix("request-id: ")).unwrap();
+        assert!(id.len() == 22 && answer.matches(id).count() == 2, "the page names it as well: {answer}");
+    }
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert!(exchange(running.address(), request).await.contains("hello"));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn row_138_a_body_that_never_ends_is_ended() {
+    let mut config = config();
+    config.limits.request_timeout = Duration::from_secs(1);
+    let running = start(&config);
+    let form = "host: a\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    for begun in [
+        "content-length: 10\r\n\r\na=",
+        "transfer-encoding: chunked\r\n\r\n5\r\na=",
+        "transfer-encoding: chunked\r\n\r\n2\r\na=\r\n",
+    ] {
+        let answer = exchange(running.address(), &format!("POST /form HTTP/1.1\r\n{form}{begun}")).await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{begun:?}: {answer}");
     }
     running.end().await;
 }

@@ -18,5 +18,6 @@ mod logs;
 mod races;
 mod rfc;
 mod security;
+mod store;
 mod strangers;
 mod support;

@@ -14,7 +14,7 @@ use crate::http::reply::bearer::BearerRefusal;
 use crate::http::reply::json;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
-use crate::oauth::userinfo;
+use crate::oauth::userinfo::{self, Told};
 
 /// A request with the token in the header, or for POST in the form. Never in the query (RFC 6750 §2.3 is not offered).
 pub async fn any(
@@ -24,26 +24,34 @@ pub async fn any(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let reply = match answer(&doors, &visit, token(&method, &headers, &body)).await {
-        Ok(reply) => reply,
+    let snapshot = doors.provider().directory.snapshot();
+    // Until the client is known, a refusal may be read by every app's page, so that it can learn why.
+    let mut reader = AllowedOrigin::of_any_client(&headers, snapshot.as_ref());
+    let reply = match told(&doors, &visit, token(&method, &headers, &body)).await {
+        Ok(Some(told)) => {
+            let client = snapshot.client(told.client.as_str());
+            reader = client.and_then(|client| AllowedOrigin::of_client(&headers, client));
+            json::with_status(StatusCode::OK, &told.claims)
+        }
+        Ok(None) => BearerRefusal::NoToken.into_response(),
         Err(error) => refuse(error),
     };
-    let snapshot = doors.provider().directory.snapshot();
-    cors::answer(reply, AllowedOrigin::of_any_client(&headers, snapshot.as_ref()))
+    cors::answer(reply, reader)
 }
 
-async fn answer(
+/// What the app is told; `None` if it brought no token.
+async fn told(
     doors: &Doors,
     visit: &Visit,
     token: Result<Option<String>, OAuthError>,
-) -> Result<Response, OAuthError> {
+) -> Result<Option<Told>, OAuthError> {
     let now = doors.app().clock.now();
     let permit = doors.limits().enter(visit, now)?;
-    let Some(token) = token? else { return Ok(BearerRefusal::NoToken.into_response()) };
-    let claims = userinfo::userinfo(&token, doors.provider(), now).await?;
+    let Some(token) = token? else { return Ok(None) };
+    let told = userinfo::userinfo(&token, doors.provider(), now).await?;
     // Who holds a good token is known, and can be stopped.
     doors.limits().give_back(permit, now);
-    Ok(json::with_status(StatusCode::OK, &claims))
+    Ok(Some(told))
 }
 
 fn refuse(error: OAuthError) -> Response {

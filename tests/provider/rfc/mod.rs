@@ -1,5 +1,6 @@
 //! What the specifications ask for and no story tells already: a file for each, a test for each rule.
 
+mod cookie_mode;
 mod cors;
 mod discovery;
 mod form_action;

@@ -1,19 +1,30 @@
 //! What an attacker could try: one test for each row of the security design, named after it.
 
+mod account_doors;
+mod audited;
+mod bootstrap;
 mod client_proofs;
 mod codes;
 mod cookies;
 mod dead_tokens;
+mod enumeration;
 mod forms;
 mod frames;
+mod guessing;
 mod jwts;
+mod keys;
 mod other_origins;
+mod passwords;
 mod redirect_uris;
 mod refresh_tokens;
 mod requests;
 mod revocation;
+mod scripts;
+mod sensitive_changes;
+mod sessions;
 mod sign_out;
 mod silence_and_consent;
 mod token_kinds;
 mod token_requests;
+mod transport;
 mod what_is_asked;

@@ -171,6 +171,12 @@ impl Browser {
         self.submit(&page, "/login", &[("username", name), ("password", PASSWORD)]).await.expect_at("/account")
     }
 
+    /// Tries a name and a password at the sign-in page, and tells where that led.
+    pub(crate) async fn try_to_sign_in(&self, name: &str, password: &str) -> Page {
+        let page = self.go("/login").await;
+        self.submit(&page, "/login", &[("username", name), ("password", password)]).await
+    }
+
     /// Answers every page in between until it leads away: signs in as this person, continues, accepts.
     pub(crate) async fn answer_all(&self, mut page: Page, name: &str) -> Page {
         for _ in 0..6 {
@@ -209,6 +215,11 @@ impl Browser {
         let mut names: Vec<String> = self.jar.lock().unwrap().iter().map(|kept| kept.name.clone()).collect();
         names.sort();
         names
+    }
+
+    /// All cookies as a header, as a browser that knows nothing of SameSite sends them.
+    pub(crate) fn all_cookies(&self) -> String {
+        self.cookies_for(&Method::GET, From::Here)
     }
 
     /// The name of the refresh cookie; there is one.

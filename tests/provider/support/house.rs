@@ -112,11 +112,11 @@ pub(super) fn declared(app: &App, id: &str, metadata: Value) -> DeclaredClient {
 
 /// Registers, as the command line would.
 pub(super) async fn declare(app: &App, declaration: Declaration) {
-    assert_eq!(try_declare(app, declaration).await, Vec::<&str>::new());
+    try_declare(app, declaration).await.unwrap();
 }
 
 /// Registers, or says which members are wrong, and then nothing was registered.
-pub(super) async fn try_declare(app: &App, declaration: Declaration) -> Vec<&'static str> {
+pub(super) async fn try_declare(app: &App, declaration: Declaration) -> Result<(), Vec<&'static str>> {
     let house = House::of(app.config()).unwrap();
     let now = app.clock.now();
     let declared = app
@@ -124,7 +124,7 @@ pub(super) async fn try_declare(app: &App, declaration: Declaration) -> Vec<&'st
         .write(async move |tx| Registrar { house: &house, actor: "cli", now }.declare(tx, &declaration).await)
         .await
         .unwrap();
-    declared.map_or_else(|refused| refused.iter().map(|one| one.error.member).collect(), |_| Vec::new())
+    declared.map(drop).map_err(|refused| refused.iter().map(|one| one.error.member).collect())
 }
 
 async fn register(app: &App, name: &str, roles: &[&str]) {

@@ -11,6 +11,7 @@ mod relying_party;
 
 pub(crate) use answer::{Answer, encode, query_of};
 pub(crate) use browser::{Browser, Page};
+pub(crate) use database::TestDatabase;
 pub(crate) use forger::{Forger, claims_of};
 pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
 pub(crate) use provider::{TestProvider, on_https};

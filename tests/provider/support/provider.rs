@@ -42,7 +42,7 @@ pub(crate) struct TestProvider(Arc<Inside>);
 struct Inside {
     app: Arc<App>,
     router: Router,
-    database: TestDatabase,
+    database: Arc<TestDatabase>,
     answers: Mutex<Vec<Answer>>,
 }
 
@@ -64,7 +64,7 @@ impl TestProvider {
         let app = build(change, store, clock).await;
         house::furnish(&app).await;
         app.follow_changes().await.unwrap();
-        Self::over(app, database)
+        Self::over(app, Arc::new(database))
     }
 
     /// With other settings, and without anybody in it.
@@ -76,10 +76,10 @@ impl TestProvider {
     pub(crate) async fn empty_with(change: impl FnOnce(&mut Config)) -> Self {
         let (database, store) = TestDatabase::open().await;
         let app = build(change, store, Clock::standing_at(NOW)).await;
-        Self::over(app, database)
+        Self::over(app, Arc::new(database))
     }
 
-    fn over(app: App, database: TestDatabase) -> Self {
+    fn over(app: App, database: Arc<TestDatabase>) -> Self {
         let app = Arc::new(app);
         let cookies = if app.config().is_development() { Cookies::development() } else { Cookies::real() };
         let router = router(Doors::new(app.clone(), cookies));
@@ -88,9 +88,20 @@ impl TestProvider {
 
     /// A second process over the same database, with its own memory and the same clock and settings.
     pub(crate) async fn second_process(&self) -> App {
+        self.process_with(|_| ()).await
+    }
+
+    /// The same house served by a second process too, which has other settings.
+    pub(crate) async fn twin(&self, change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(self.process_with(change).await, self.0.database.clone())
+    }
+
+    async fn process_with(&self, change: impl FnOnce(&mut Config)) -> App {
+        let mut config = self.app().config().clone();
+        change(&mut config);
         let store = self.0.database.open_again().await;
         let vault = Arc::new(Vault::over(MASTER));
-        App::start(Arc::new(self.app().config().clone()), store, vault, self.app().clock.clone()).await.unwrap()
+        App::start(Arc::new(config), store, vault, self.app().clock.clone()).await.unwrap()
     }
 
     /// Whether the database is PostgreSQL.
@@ -176,7 +187,7 @@ impl TestProvider {
     pub(crate) async fn objections_to(&self, id: &str, metadata: Value) -> Vec<&'static str> {
         let declared = house::declared(self.app(), id, metadata);
         let declaration = Declaration { clients: vec![declared], ..Declaration::default() };
-        house::try_declare(self.app(), declaration).await
+        house::try_declare(self.app(), declaration).await.err().unwrap_or_default()
     }
 
     /// Registers one more API with these scopes.
@@ -190,6 +201,15 @@ impl TestProvider {
         };
         house::declare(self.app(), Declaration { resources: vec![resource], ..Declaration::default() }).await;
         self.follow_changes().await;
+    }
+
+    /// Tries to register a client. Inside: which members are wrong.
+    pub(crate) async fn try_to_register(&self, id: &str, metadata: Value) -> Result<(), Vec<&'static str>> {
+        let declared = house::declared(self.app(), id, metadata);
+        let declaration = Declaration { clients: vec![declared], ..Declaration::default() };
+        let refused = house::try_declare(self.app(), declaration).await;
+        self.follow_changes().await;
+        refused
     }
 
     /// The user of that name.

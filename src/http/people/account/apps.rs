@@ -62,14 +62,17 @@ pub(super) async fn listed(visitor: &Visitor, user: &User) -> Result<Vec<(Arc<Cl
     Ok(apps.into_iter().filter_map(|(id, has)| Some((snapshot.client(id.as_str())?.clone(), has))).collect())
 }
 
-/// Says what withdrawing means, before it is done.
+/// Says what withdrawing means, before it is done. An app that has nothing of this person is none to them.
 pub async fn confirm_withdraw(visitor: Visitor, Path(id): Path<String>) -> Response {
     let (mut visitor, _, user) = match at_home(visitor) {
         Ok(home) => home,
         Err(reply) => return *reply,
     };
-    let snapshot = visitor.doors.provider().directory.snapshot();
-    let Some(client) = snapshot.client(&id).cloned() else {
+    let listed = match listed(&visitor, &user).await {
+        Ok(listed) => listed,
+        Err(error) => return visitor.fault(&error),
+    };
+    let Some((client, _)) = listed.into_iter().find(|(client, _)| client.id.as_str() == id) else {
         let page = trouble::page(&visitor, Trouble::NotFound, "not_found", None);
         return visitor.answer(page);
     };

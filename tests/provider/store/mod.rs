@@ -1,0 +1,14 @@
+//! What the functions of the store promise, on both databases, and where two processes can meet.
+
+mod attempts;
+mod changes;
+mod codes;
+mod grants;
+mod leases;
+mod people;
+mod purge;
+mod refresh_families;
+mod requests;
+mod rows;
+mod sessions;
+mod single_rows;
