@@ -11,7 +11,7 @@ after(stopEverything);
 function block(name) {
   const text = fs.readFileSync(path.join(root, "README.md"), "utf8");
   const blocks = [...text.matchAll(/^```\w+\n([\s\S]*?)^```/gm)].map(([, body]) => body);
-  const found = blocks.filter((body) => body.split("\n", 2).some((line) => line.includes(name)));
+  const found = blocks.filter((body) => body.split("\n", 2).some((line) => [`# ${name}`, `<!-- ${name} -->`].includes(line)));
   assert.equal(found.length, 1, `${found.length} blocks are named ${name}`);
   return found[0];
 }

@@ -41,7 +41,7 @@ page = f"http://localhost:{PORTS['5173']}"
 def program(document: str, name: str) -> Path:
     """Writes down the block whose first line names the file, with the addresses of this run."""
     text = (root / document).read_text(encoding="utf-8")
-    blocks = [block for block in re.findall(r"^```\w+\n(.*?)^```", text, re.M | re.S) if name in block.split("\n", 1)[0]]
+    blocks = [block for block in re.findall(r"^```\w+\n(.*?)^```", text, re.M | re.S) if block.split("\n", 1)[0] in (f"# {name}", f"// {name}")]
     assert len(blocks) == 1, f"{document}: {len(blocks)} blocks are named {name}"
     text = blocks[0].replace("http://localhost:8080", issuer)
     for port, own in PORTS.items():
