@@ -1,6 +1,6 @@
 //! `frontdesk demo --data DIR` and what lies in DIR already: a demo's own folder is used again, everything else is left alone.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on shall stop")]
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

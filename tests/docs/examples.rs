@@ -26,7 +26,7 @@ fn every_example_runs() {
                     read += 1;
                 }
                 "sh" => {
-                    ran += block.commands().iter().filter(|command| house.command(&document, block, command)).count()
+                    ran += block.commands().iter().filter(|command| house.command(&document, block, command)).count();
                 }
                 "json" => {
                     let parsed: Result<serde_json::Value, _> = serde_json::from_str(&block.text);

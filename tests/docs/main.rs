@@ -10,7 +10,7 @@
 //!
 //! The programs in JavaScript and Python are run by `tests/interop/run docs`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall stop")]
 
 mod examples;
 mod links;
