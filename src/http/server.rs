@@ -130,18 +130,22 @@ impl Server {
 /// The system does not let us hear signals.
 pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<()> {
     let stop = stop.clone();
+    // Both are listened for before this returns: until then a signal ends the process at once.
     #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let (mut terminate, mut interrupt) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
     #[expect(clippy::disallowed_methods, reason = "ends with the token, like everything of the server")]
     tokio::spawn(async move {
         #[cfg(unix)]
-        let terminated = terminate.recv();
+        let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
         #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
+        let (terminated, interrupted) = (std::future::pending::<Option<()>>(), tokio::signal::ctrl_c());
         tokio::select! {
             () = stop.cancelled() => {}
             _ = terminated => tracing::info!(signal = "SIGTERM", "asked to stop"),
-            _ = tokio::signal::ctrl_c() => tracing::info!(signal = "SIGINT", "asked to stop"),
+            _ = interrupted => tracing::info!(signal = "SIGINT", "asked to stop"),
         }
         stop.cancel();
     });
