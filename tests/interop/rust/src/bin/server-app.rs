@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreUserInfoClaims};
 use openidconnect::{
     AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    IssuerUrl, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
+    IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
     ProviderMetadataWithLogout, RedirectUrl, Scope, TokenResponse, reqwest,
 };
 
@@ -80,7 +80,8 @@ async fn callback(headers: HeaderMap, Query(answer): Query<HashMap<String, Strin
     let claims = id_token.claims(&client.id_token_verifier(), &nonce)?; // signature, iss, aud, exp and nonce
     let person: CoreUserInfoClaims =
         client.user_info(tokens.access_token().clone(), Some(claims.subject().clone()))?.request_async(&http).await?;
-    let name = person.name().and_then(|name| name.get(None)).map_or(claims.subject().to_string(), |name| name.to_string());
+    let name =
+        person.name().and_then(|name| name.get(None)).map_or(claims.subject().to_string(), |name| name.to_string());
     Ok(begin(&headers, Session::SignedIn { name, id_token: Box::new(id_token.clone()) }, HOME))
 }
 
