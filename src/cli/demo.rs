@@ -43,7 +43,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         let told = if json { output::json(addresses) } else { tell(addresses, kept) };
         told.map_err(|failure| failure.to_string().into())
     };
-    demo::run(options, announce).await.map_err(Failure::from)
+    demo::run(options, announce)
+        .await
+        .map_err(|error| if error.is::<demo::NotForDemo>() { Failure::wrong(error) } else { Failure::from(error) })
 }
 
 fn tell(addresses: &Addresses, kept: bool) -> Result<(), Failure> {

@@ -5,23 +5,25 @@
 //! | `people.rs` | who lives here and what is registered                       |
 //! | `app.rs`    | the browser app: static files on an origin of its own       |
 //! | `api.rs`    | the protected API, a customer of the verifier library       |
+//! | `folder.rs` | where the data are kept, and that nobody else's are touched |
 //!
 //! The app and the API never read, log or echo `Cookie`: all ports of one host share cookies.
 
 mod api;
 mod app;
+mod folder;
 mod people;
 
 use std::error::Error;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::config::{Config, DatabaseUrl, Issuer, Listen, ListenAddress};
+use crate::config::{Config, Issuer, Listen, ListenAddress};
 use crate::domain::time::Clock;
 use crate::http::cookies::Cookies;
 use crate::http::doors::Doors;
@@ -31,6 +33,9 @@ use crate::jobs::Jobs;
 use crate::keys;
 use crate::keys::vault::Vault;
 use crate::store::{OpenOptions, Store};
+
+use self::folder::Folder;
+pub use self::folder::NotForDemo;
 
 /// What the demo is asked for.
 #[derive(Debug, Clone)]
@@ -83,9 +88,10 @@ pub type Failed = Box<dyn Error + Send + Sync>;
 /// Builds the demo, tells `announce` where everything is, and serves until a signal.
 ///
 /// # Errors
-/// What kept it from starting.
+/// What kept it from starting; [`NotForDemo`] if it is the folder.
 pub async fn run(options: Options, announce: impl FnOnce(&Addresses) -> Result<(), Failed>) -> Result<(), Failed> {
     let ports = Ports::of(&options)?;
+    let folder = Folder::open(&options.data).await?;
     let provider = Server::bind(&ports.config(ports.provider))?;
     let app_server = Server::bind(&ports.config(ports.app))?;
     let api_server = Server::bind(&ports.config(ports.api))?;
@@ -96,13 +102,15 @@ pub async fn run(options: Options, announce: impl FnOnce(&Addresses) -> Result<(
     };
     let (issuer, app_url, api_url) = (url("id", &provider), url("app", &app_server), url("api", &api_server));
 
-    let (config, file) = settings(&options.data, &issuer)?;
+    let settings = folder.settings(&Issuer::parse(&issuer)?)?;
+    let config = &settings.config;
     let store = Store::open(&OpenOptions {
         url: config.database.url.connect_url(),
         max_connections: config.database.max_connections,
         migrate: true,
     })
     .await?;
+    let config = folder.keep(&store, settings).await?;
     let create = keys::is_new_installation(&store).await?;
     let vault = Arc::new(Vault::load(&config.secrets.master_key_file, &[], create)?);
     let house = Arc::new(App::start(Arc::new(config), store.clone(), vault, Clock::system()).await?);
@@ -118,7 +126,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&Addresses) -> Result<(
         app: app_url.clone(),
         api: api_url.clone(),
         data: options.data.clone(),
-        config: file,
+        config: folder.config_file(),
         users,
     })?;
     let served = tokio::try_join!(
@@ -155,30 +163,4 @@ impl Ports {
         config.server.listen = Listen(vec![ListenAddress::Localhost(port)]);
         config
     }
-}
-
-/// The settings, written down so that every other command can use them.
-fn settings(data: &Path, issuer: &str) -> Result<(Config, PathBuf), Failed> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(data)?;
-    let data = data.canonicalize()?;
-    let mut config = Config::in_folder(&data);
-    config.server.issuer = Issuer::parse(issuer)?;
-    let port = config.server.issuer.port();
-    config.server.listen = Listen(vec![ListenAddress::Localhost(port)]);
-    let file = data.join("config.toml");
-    let database = match &config.database.url {
-        DatabaseUrl::Sqlite(path) => {
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-        }
-        DatabaseUrl::Postgres(_) => String::new(),
-    };
-    let text = format!(
-        "# Written by `frontdesk demo`.\n\n[server]\nissuer = \"{issuer}\"\nlisten = \"localhost:{port}\"\n\n[database]\nurl = \"sqlite://{database}\"\n\n[secrets]\nmaster_key_file = \"master.key\"\n"
-    );
-    std::fs::write(&file, text)?;
-    Ok((config, file))
 }

@@ -14,12 +14,16 @@ use crate::domain::id::ClientId;
 use crate::domain::secret::Secret;
 use crate::domain::user::{ADMIN, Username};
 use crate::oauth::registration::{ClientMetadata, Declaration, DeclaredClient, House, Registrar, ResourceMetadata};
+use crate::store::{StoreError, Tx, resources};
 
 /// The browser app's `client_id`.
 pub(super) const CLIENT: &str = "notes";
 
 /// What the browser app asks for.
 pub(super) const SCOPE: &str = "openid profile email notes:read";
+
+/// The name of the API.
+const API: &str = "Notes API";
 
 const ACTOR: &str = "demo";
 
@@ -30,7 +34,10 @@ pub(super) async fn register(app: &App, app_url: &str, api_url: &str) -> Result<
     let declaration = declaration(app_url, api_url);
     let declared = app
         .store
-        .write(async move |tx| Registrar { house: &house, actor: ACTOR, now }.declare(tx, &declaration).await)
+        .write(async move |tx| {
+            forget_moved_api(tx, &declaration).await?;
+            Registrar { house: &house, actor: ACTOR, now }.declare(tx, &declaration).await
+        })
         .await?;
     if let Err(refused) = declared {
         return Err(format!("the demo cannot register its app: {refused:?}").into());
@@ -81,14 +88,29 @@ fn declaration(app_url: &str, api_url: &str) -> Declaration {
         clients: vec![DeclaredClient { id: ClientId::new(CLIENT), metadata: notes, secret: None }],
         resources: vec![ResourceMetadata {
             identifier: api_url.to_owned(),
-            name: Some("Notes API".to_owned()),
+            name: Some(API.to_owned()),
             scopes: vec!["notes:read".to_owned(), "notes:write".to_owned()],
             introspected_by: Vec::new(),
             access_token_alg: Some(Alg::ES256),
         }],
-        // A folder of an earlier start may know the API under another port.
-        prune: true,
+        // What a person registered in the folder meanwhile stays.
+        prune: false,
     }
+}
+
+/// A folder of an earlier start may know the demo's API under another port. That entry gives way: a scope has one owner.
+async fn forget_moved_api(tx: &mut Tx, declaration: &Declaration) -> Result<(), StoreError> {
+    for known in resources::list(tx).await? {
+        let moved = |api: &ResourceMetadata| {
+            api.identifier != known.identifier
+                && known.name == API
+                && api.scopes.iter().all(|scope| known.scopes.contains(scope))
+        };
+        if declaration.resources.iter().any(moved) {
+            resources::remove(tx, &known.identifier).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Four groups of four letters and digits that are not mistaken for each other: 80 random bits.

@@ -1,6 +1,11 @@
 //! Facts about the installation, one a row.
 
-use super::{Db, StoreError, Tx, on};
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::{Connection, Db, StoreError, Tx, on};
 use crate::domain::time::Timestamp;
 
 /// The sealed probe that tells whether the master key is the right one.
@@ -60,4 +65,35 @@ pub async fn write_once(tx: &mut Tx, name: &str, value: &str) -> Result<bool, St
     .await
     .map(|done| done.rows_affected()))?;
     Ok(written == 1)
+}
+
+/// Writes a fact, whatever it was before.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn write(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query(
+        "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
+    .bind(name)
+    .bind(value)
+    .execute(db)
+    .await
+    .map(drop))
+}
+
+/// A fact in an SQLite file that may be somebody else's: nothing in it is changed. `None` also if it is no database of ours.
+pub async fn find_in_file(file: &Path, name: &str) -> Option<String> {
+    let mut write_ahead = file.as_os_str().to_owned();
+    write_ahead.push("-wal");
+    // Without a write-ahead log nobody has the file open; then SQLite need not make its side files to read it.
+    let options =
+        SqliteConnectOptions::new().filename(file).read_only(true).immutable(!Path::new(&write_ahead).exists());
+    let connection = options.log_statements(log::LevelFilter::Off).connect().await.ok()?;
+    let mut db = Db::over(Connection::Sqlite(connection));
+    let fact = find(&mut db, name).await;
+    if let Connection::Sqlite(connection) = db.connection {
+        drop(connection.close().await);
+    }
+    fact.ok().flatten()
 }
