@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::csrf::{self, PostRefusal};
 use super::doors::Doors;
-use super::extract::form::StrictForm;
+use super::extract::form::{BodyRefusal, StrictForm};
 use super::pages::error::Trouble;
 use super::people::again;
 use super::trouble;
@@ -35,8 +35,14 @@ impl FromRequest<Doors> for Submission {
         // Where the form stood comes first: of a foreign one nothing is read.
         let refused = match csrf::check_origin(&headers, &doors.app().config().server.issuer) {
             Ok(()) => {
-                let read = StrictForm::from_request(Request::from_parts(parts, body), doors).await;
-                let params = read.ok().map(|StrictForm(params)| params).filter(|own| own.refuse_duplicates().is_ok());
+                let params = match StrictForm::from_request(Request::from_parts(parts, body), doors).await {
+                    Ok(StrictForm(params)) => Some(params).filter(|own| own.refuse_duplicates().is_ok()),
+                    Err(BodyRefusal::TooLarge) => {
+                        let page = trouble::unreadable(&visitor, Trouble::ForeignForm, BodyRefusal::TooLarge);
+                        return Err(visitor.answer(page));
+                    }
+                    Err(_) => None,
+                };
                 let value = params.as_ref().and_then(|params| params.get(csrf::FIELD));
                 let browser = visitor.browser.as_ref().map(|browser| browser.id.as_str()).unwrap_or_default();
                 match (doors.csrf().check(browser, FORM, value), params) {

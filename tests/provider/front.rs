@@ -68,7 +68,7 @@ async fn large_bodies_are_for_tokens_and_authorization_only() {
     let form = browser.go("/login").await;
     let fields = [("username", ALICE), ("password", PASSWORD), ("unknown", medium.as_str())];
     // This browser does not tell the length, so it shows only when it is read.
-    browser.submit(&form, "/login", &fields).await.expect(403);
+    browser.submit(&form, "/login", &fields).await.expect(413);
     assert_eq!(provider.live_sessions().await, 0);
 }
 
@@ -98,7 +98,7 @@ async fn json_is_neither_deep_nor_ambiguous() {
         let page = app.visit(&provider.browser(), &asked).await;
         assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "invalid_request");
     }
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+    assert_eq!(provider.waiting_requests().await, 0);
 }
 
 #[tokio::test]
@@ -334,5 +334,5 @@ async fn what_cannot_be_read_is_not_read_otherwise() {
         }
     }
     assert_eq!(provider.number(BROWSERS).await, before);
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+    assert_eq!(provider.waiting_requests().await, 0);
 }

@@ -166,7 +166,7 @@ async fn what_is_not_there_is_neither_named_nor_answered() {
     ] {
         for answer in [provider.get(path).await, provider.post(path, &[], &[("client_id", "own")]).await] {
             assert_eq!(answer.status.as_u16(), 404, "{path}");
-            assert_eq!((answer.body.as_str(), answer.set_cookies()), ("", vec![]), "{path}");
+            assert!(!answer.body.contains(path) && answer.set_cookies().is_empty(), "{path}: {answer:#?}");
         }
     }
 }

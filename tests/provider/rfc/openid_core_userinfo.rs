@@ -140,7 +140,11 @@ async fn rfc6750_s3_1_who_shows_no_token_is_told_no_error_and_who_shows_it_wrong
     };
     for none in ["Basic d2ViOnNlY3JldA==", "Negotiate", "DPoP x", "Digest a=b"] {
         let answer = get(vec![("authorization", none.to_owned())]).await.expect(401);
-        assert_eq!((answer.header("www-authenticate"), answer.body.as_str()), ("Bearer", ""), "{none}");
+        assert_eq!(
+            (answer.header("www-authenticate"), answer.body.as_str()),
+            ("Bearer realm=\"oauth2\"", ""),
+            "{none}"
+        );
     }
     for wrong in
         ["Bearer", "Bearer ", "Bearer a b", &format!("{bearer} x"), &format!("{bearer},{bearer}"), "Bearer \"a\""]
@@ -160,8 +164,8 @@ async fn rfc6750_s3_1_who_shows_no_token_is_told_no_error_and_who_shows_it_wrong
     // In a body that is no form there is no token, nor in a cookie.
     let text = Request::post("/oauth2/userinfo").header("content-type", "text/plain");
     let text = provider.send(text.body(Body::from(format!("access_token={token}"))).unwrap()).await;
-    assert_eq!(text.expect(401).header("www-authenticate"), "Bearer");
+    assert_eq!(text.expect(401).header("www-authenticate"), "Bearer realm=\"oauth2\"");
     let cookie = get(vec![("cookie", format!("access_token={token}; __Host-Http-sid={token}"))]).await;
-    assert_eq!(cookie.expect(401).header("www-authenticate"), "Bearer");
+    assert_eq!(cookie.expect(401).header("www-authenticate"), "Bearer realm=\"oauth2\"");
     assert_eq!(provider.live_grants().await, 1);
 }

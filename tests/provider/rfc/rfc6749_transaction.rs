@@ -29,7 +29,7 @@ async fn a_code_is_written_with_its_grant_and_stands_nowhere_itself() {
     assert_eq!(one("SELECT nonce FROM codes").await, [code.nonce.as_str()]);
     assert_eq!(provider.number("SELECT auth_time FROM grants").await, provider.now());
     assert_eq!(provider.number("SELECT expires_at FROM codes").await, provider.now() + 60);
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+    assert_eq!(provider.waiting_requests().await, 0);
     assert_eq!((one("SELECT scope FROM consents").await.len(), provider.audited("consent.give").await), (1, 1));
     let digest = one("SELECT digest FROM codes").await.remove(0);
     assert!(!digest.is_empty() && !code.code.contains(&digest), "{digest}");
@@ -94,7 +94,7 @@ async fn a_page_that_is_sent_twice_leads_on() {
         browser.go(&format!("/oauth2/authorize/i/{txn}")).await,
         browser.go(&format!("/consent?txn={txn}")).await,
     ] {
-        again.expect_error_page("expired");
+        again.expect_error_page("answered");
     }
     assert_eq!(provider.live_grants().await, 1);
 }
@@ -109,10 +109,10 @@ async fn a_request_is_answered_once_also_with_a_refusal() {
     let page = browser.posted_from_elsewhere("/oauth2/authorize", &asked.pairs()).await;
     assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "login_required");
     assert!(page.path.starts_with("/oauth2/authorize/i/"), "{}", page.path);
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+    assert_eq!(provider.waiting_requests().await, 0);
 
     browser.sign_in(ALICE).await;
-    browser.go(&page.path).await.expect_error_page("expired");
+    browser.go(&page.path).await.expect_error_page("answered");
 
     provider.expect_nothing_given().await;
 }

@@ -74,7 +74,7 @@ async fn dead(provider: &TestProvider) -> Vec<(&'static str, String)> {
         ("three words", "not.a.token".to_owned()),
         ("a word", "token".to_owned()),
         ("dots", "..".to_owned()),
-        ("much", "a".repeat(9_000)),
+        ("much", "a".repeat(8_000)),
         ("json", "{\"active\":true}".to_owned()),
         ("null", "null".to_owned()),
         ("text", "ü ' OR 1=1 --".to_owned()),

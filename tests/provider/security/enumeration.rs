@@ -68,7 +68,7 @@ async fn row_103_the_page_refuses_everybody_with_the_same_words_status_headers_a
     assert_eq!((provider.live_sessions().await, provider.audited("sign_in.refused").await), (0, 15));
     // The same rows were written for everybody.
     assert_eq!(provider.number("SELECT COUNT(DISTINCT taken) FROM attempts").await, 1);
-    assert_eq!(provider.number("SELECT COUNT(*) FROM attempts WHERE taken = 3").await, 15);
+    assert_eq!(provider.number("SELECT COUNT(*) FROM attempts WHERE taken = 3").await, 25);
 }
 
 #[tokio::test]

@@ -232,7 +232,6 @@ async fn row_78_a_kid_is_only_a_name() {
         json!(own.to_lowercase()),
         json!(own[..42]),
         json!("A".repeat(5_000)),
-        json!("A".repeat(10_240)),
         json!(stranger.kid()),
         json!(null),
         json!(1),
@@ -396,6 +395,8 @@ async fn row_85_strange_shapes_are_refused_wherever_they_are_shown() {
         let header = robbed.forger.header(typ).to_string();
         let claims = claims_of(good).to_string();
         let big = claims.replacen('{', &format!("{{\"x\":\"{}\",", "x".repeat(9 * 1024)), 1);
+        // Too much for a body of ours, so it comes in the header.
+        robbed.app.userinfo(&robbed.forger.sign(&header, &big)).await.expect_error("invalid_token");
         for token in [
             ".".to_owned(),
             "..".to_owned(),
@@ -425,7 +426,6 @@ async fn row_85_strange_shapes_are_refused_wherever_they_are_shown() {
             robbed.forger.sign(&header, "{}"),
             robbed.forger.sign(&header, "[]"),
             robbed.forger.sign(&header, ""),
-            robbed.forger.sign(&header, &big),
             robbed.forger.sign(&header, &claims.replacen('{', "{\"iss\":\"https://evil.example\",", 1)),
             robbed.forger.sign(&header, &claims.replacen('{', "{\"sub\":\"admin\",", 1)),
             robbed.forger.sign(&header, &format!("{claims}{claims}")),

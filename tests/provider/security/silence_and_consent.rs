@@ -47,7 +47,7 @@ async fn row_28_prompt_none_shows_nothing_whatever_would_be_needed() {
         assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "invalid_request", "{prompt}");
     }
     assert_eq!(provider.live_grants().await, before);
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0, "nobody is waited for");
+    assert_eq!(provider.waiting_requests().await, 0, "nobody is waited for");
 
     let fine = web.ask().with("scope", "openid").with("prompt", "none");
     fine.code_in(web.visit(&browser, &fine).await.left_for(), provider.issuer());
@@ -118,5 +118,5 @@ async fn row_30_what_one_person_was_asked_is_not_answered_by_another() {
 
 async fn provider_has_nothing_but_the_request(provider: &TestProvider) {
     assert_eq!((provider.live_grants().await, provider.number("SELECT COUNT(*) FROM consents").await), (0, 0));
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 1);
+    assert_eq!(provider.waiting_requests().await, 1);
 }

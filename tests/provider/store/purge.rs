@@ -23,7 +23,7 @@ async fn each_kind_is_kept_to_the_last_second_it_is_needed() {
         ),
         format!("INSERT INTO attempts (bucket, taken, until) VALUES ('b', 1, {at})"),
         format!("INSERT INTO setup_links (id, digest, expires_at) VALUES ('l', '', {at})"),
-        format!("INSERT INTO browsers (id, digest, created_at, last_seen_at) VALUES ('b', '', 0, {at})"),
+        format!("INSERT INTO browsers (id, digest, known, created_at, last_seen_at) VALUES ('b', '', TRUE, 0, {at})"),
         format!(
             "INSERT INTO retired_indices (status_list, status_index, invalid_until) VALUES (1, 7, {at}), (1, 8, NULL)"
         ),
@@ -39,7 +39,7 @@ async fn each_kind_is_kept_to_the_last_second_it_is_needed() {
         (Expiring::SetupLinks, "setup_links", DAY),
         (Expiring::Codes, "codes", DAY),
         (Expiring::Browsers, "browsers", 366 * DAY),
-        (Expiring::Grants, "grants", month),
+        (Expiring::EndedGrants, "grants", month),
     ] {
         let count = format!("SELECT COUNT(*) FROM {table}");
         // A second before its time, and a year before, as a clock that went back would have it.

@@ -87,6 +87,11 @@ impl TestProvider {
         self.number("SELECT COUNT(*) FROM grants WHERE ended_at IS NULL").await
     }
 
+    /// How many authorization requests wait for a person. Those that were answered leave an empty row for a while.
+    pub(crate) async fn waiting_requests(&self) -> i64 {
+        self.number("SELECT COUNT(*) FROM authorize_requests WHERE parameters <> ''").await
+    }
+
     /// How many sessions stand.
     pub(crate) async fn live_sessions(&self) -> i64 {
         self.number("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await
@@ -97,10 +102,11 @@ impl TestProvider {
     pub(crate) fn expect_nothing_given(&self) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
-            for table in ["grants", "codes", "consents", "authorize_requests"] {
+            for table in ["grants", "codes", "consents"] {
                 let rows = self.number(&format!("SELECT COUNT(*) FROM {table}")).await;
                 assert_eq!(rows, 0, "{table}, asked at {caller}");
             }
+            assert_eq!(self.waiting_requests().await, 0, "requests that wait, asked at {caller}");
         }
     }
 

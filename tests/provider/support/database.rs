@@ -87,7 +87,7 @@ impl TestDatabase {
         match &self.eyes {
             Eyes::Sqlite => {
                 let mut connection = self.look().await;
-                drop(sqlx::query(sql).execute(&mut connection).await.unwrap());
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }
             Eyes::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),

@@ -29,7 +29,7 @@ async fn one_browser_cookie_serves_any_number_of_sign_ins_side_by_side() {
         }
     }
     assert_eq!(browser.cookie("browser").unwrap(), cookie, "it is never turned");
-    assert_eq!(provider.number("SELECT COUNT(*) FROM authorize_requests").await, 0);
+    assert_eq!(provider.waiting_requests().await, 0);
     assert_eq!((provider.live_sessions().await, provider.live_grants().await), (1, 5));
 }
 

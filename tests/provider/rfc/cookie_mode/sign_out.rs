@@ -22,7 +22,11 @@ async fn a_sign_out_that_another_site_starts_takes_every_refresh_cookie_away_alt
     assert_eq!(page.left_for(), "https://own.example/bye");
     assert_eq!(page.answer.header("clear-site-data"), "");
     assert_eq!(browser.cookie_names(), ["__Host-Http-browser"]);
-    assert_eq!((provider.live_sessions().await, provider.live_families().await), (0, 1), "own has offline access");
+    assert_eq!(
+        (provider.live_sessions().await, provider.live_families().await),
+        (0, 0),
+        "nobody allowed own to outlive it"
+    );
 }
 
 #[tokio::test]
