@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::grant_mac::GrantKeys;
 use super::revoke::{self, What};
 use crate::crypto::{digest, encoding};
@@ -99,12 +101,27 @@ impl std::fmt::Display for RootsMissing {
 
 impl std::error::Error for RootsMissing {}
 
-/// A short name for where a request came from: address prefix and user agent.
-#[must_use]
-pub fn context(network: &str, user_agent: &str) -> String {
-    let digest = digest::sha256(format!("{network}\n{user_agent}").as_bytes());
-    let (short, _) = digest.split_at(9);
-    encoding::b64u(short)
+/// Where a request came from: address prefix and user agent.
+#[derive(Debug, Clone)]
+pub struct Context {
+    network: IpNet,
+    user_agent: String,
+}
+
+impl Context {
+    /// Notes where a request came from.
+    #[must_use]
+    pub fn new(network: IpNet, user_agent: &str) -> Self {
+        Self { network, user_agent: user_agent.to_owned() }
+    }
+
+    /// A short name for it, as families keep it. Made when it is asked for: most token requests never do.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let digest = digest::sha256(format!("{}\n{}", self.network, self.user_agent).as_bytes());
+        let (short, _) = digest.split_at(9);
+        encoding::b64u(short)
+    }
 }
 
 /// Presents a genuine token, in one unit of work: one joined read, one guarded update. `narrow` judges what the request asks of

@@ -31,7 +31,7 @@ use crate::oauth::direct_login::{self, DirectLogin};
 use crate::oauth::error::OAuthError;
 use crate::oauth::grants::{self, Caller, TokenRequest};
 use crate::oauth::params::Params;
-use crate::tokens::refresh;
+use crate::tokens::refresh::Context;
 
 #[derive(Deserialize)]
 struct Login {
@@ -99,7 +99,7 @@ async fn sign_in(
     let caller = Caller {
         authenticated: AuthenticatedClient { client: client.clone(), bound: None },
         cookies: None,
-        context: refresh::context(&address.network().to_string(), token::user_agent(headers)),
+        context: Context::new(address.network(), token::user_agent(headers)),
     };
     let outcome = direct_login::sign_in(wish, caller, &app.accounts, doors.provider(), now).await?;
     let mut reply = match outcome {
@@ -152,7 +152,7 @@ pub async fn refresh(
     let caller = Caller {
         authenticated: AuthenticatedClient { client: client.clone(), bound: None },
         cookies: Some(token::cookies(&doors, &guarded, &headers)),
-        context: refresh::context(&visit.address.network().to_string(), token::user_agent(&headers)),
+        context: Context::new(visit.address.network(), token::user_agent(&headers)),
     };
     let params = Params::of(vec![("grant_type".to_owned(), "refresh_token".to_owned())]);
     let issued = match TokenRequest::parse(&params, &caller) {

@@ -20,7 +20,7 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::grants::{self, BrowserCookies, Caller, TokenRequest};
 use crate::oauth::params::Params;
 use crate::tokens::issuer::Issued;
-use crate::tokens::refresh;
+use crate::tokens::refresh::Context;
 
 /// A token request.
 pub async fn post(
@@ -43,7 +43,7 @@ pub async fn post(
         Ok(client) => client,
         Err(error) => return refuse(error),
     };
-    let context = refresh::context(&visit.address.network().to_string(), user_agent(&headers));
+    let context = Context::new(visit.address.network(), user_agent(&headers));
     if let Some(client) = client.as_ref().filter(|client| client.settings.is_cookie_mode()) {
         // Before any cookie is read, and before any other refusal: the app's developer would not learn which guard it was.
         let request = BrowserRequest { method: &method, headers: &headers, body: Body::Form(&params) };

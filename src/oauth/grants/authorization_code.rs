@@ -252,7 +252,7 @@ pub(in crate::oauth) async fn open_family(
         rotated_at: now,
         expires_at: grant.expires_at,
         idle_expires_at: now.plus(idle).min(grant.expires_at),
-        retries: Retries::default().stepped(&caller.context),
+        retries: Retries::default().stepped(&caller.context.name()),
         ended_at: None,
     };
     refresh_families::insert(tx, &family, now).await?;

@@ -21,6 +21,7 @@ use crate::domain::client::GrantType;
 use crate::domain::time::Timestamp;
 use crate::domain::token::OpaqueToken;
 use crate::tokens::issuer::{Granted, Issued};
+use crate::tokens::refresh::Context;
 use authorization_code::AuthorizationCodeRequest;
 use client_credentials::ClientCredentialsRequest;
 use refresh_token::RefreshTokenRequest;
@@ -48,8 +49,8 @@ pub struct Caller {
     pub authenticated: AuthenticatedClient,
     /// The cookies, in cookie mode only; `None` elsewhere: the token endpoint has no ambient authority.
     pub cookies: Option<BrowserCookies>,
-    /// Address prefix and user agent as a short digest.
-    pub context: String,
+    /// Address prefix and user agent.
+    pub context: Context,
 }
 
 /// A checked request to the token endpoint.

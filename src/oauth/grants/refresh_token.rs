@@ -74,7 +74,7 @@ impl RefreshTokenRequest {
             session_cookie: cookies.and_then(|cookies| cookies.session),
             client_grace: provider.refresh_grace(&client),
             idle: provider.refresh_life(&client).1,
-            context,
+            context: context.name(),
             now,
             client,
         };
