@@ -23,8 +23,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{Connection, Db, StoreError, Tx};
 
-/// How long one unit may hold the writer.
-pub(super) const LONGEST_HOLD: Duration = Duration::from_millis(250);
+/// How long one unit may hold the writer. Long enough for a machine that is so busy that a thread of ours stands still for a while:
+/// what waits for anything but its own statements is refused at once, whatever this says.
+pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(1);
 /// The same for acts by hand. A server that runs beside them waits for as long as [`LONGEST_WAIT`].
 pub(super) const LONGEST_HOLD_BY_HAND: Duration = Duration::from_secs(4);
 /// How long a unit may wait for its turn.
