@@ -40,10 +40,12 @@ impl Store {
                 let connect = sqlite_options(&file);
                 // Before the first connection: that one turns the file to WAL, and there SQLite does not wait for others.
                 let lock = migrate::lock_beside(&file).await?;
-                let is_new = std::fs::metadata(&file).map_or(true, |file| file.len() == 0);
                 // Said only to a new database: SQLite writes it down at every connection that says it.
-                let creating =
-                    if is_new { connect.clone().auto_vacuum(SqliteAutoVacuum::Incremental) } else { connect.clone() };
+                let creating = if is_new(&file) {
+                    connect.clone().auto_vacuum(SqliteAutoVacuum::Incremental)
+                } else {
+                    connect.clone()
+                };
                 let mut first = creating.connect().await?;
                 if options.migrate {
                     migrate::run_on_sqlite(&mut first).await?;
@@ -111,6 +113,11 @@ impl Store {
             Location::Sqlite(file) if !file.exists() => std::collections::BTreeSet::new(),
             Location::Sqlite(file) => {
                 let _lock = migrate::lock_beside(&file).await?;
+                // Another process may have made the file and wait for the lock to fill it. A connection would write the file's
+                // head, and so decide for that process what can be decided only once.
+                if is_new(&file) {
+                    return Ok(migrate::status(&std::collections::BTreeSet::new()));
+                }
                 migrate::applied_on_sqlite(&mut sqlite_options(&file).connect().await?).await?
             }
             Location::Postgres(connect) => migrate::applied_on_postgres(&mut connect.connect().await?).await?,
@@ -148,6 +155,10 @@ fn sqlite_options(file: &Path) -> SqliteConnectOptions {
         .pragma("trusted_schema", "off")
         .log_statements(log::LevelFilter::Off)
         .log_slow_statements(log::LevelFilter::Off, BUSY)
+}
+
+fn is_new(file: &Path) -> bool {
+    std::fs::metadata(file).map_or(true, |file| file.len() == 0)
 }
 
 fn make_private_folder(file: &Path) -> Result<(), StoreError> {
@@ -197,5 +208,15 @@ mod tests {
         drop(first);
         second.await.unwrap();
         assert!(std::fs::metadata(&file).unwrap().len() > 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn looking_at_a_file_that_nobody_has_filled_leaves_it_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("frontdesk.db");
+        drop(private_file(&file).unwrap());
+        let status = Store::migrations(&format!("sqlite://{}", file.display())).await.unwrap();
+        assert!(!status.is_empty() && status.iter().all(|one| !one.applied));
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
     }
 }

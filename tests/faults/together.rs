@@ -12,7 +12,7 @@ async fn two_that_migrate_at_once_leave_one_whole_schema() {
     let alone = TestProvider::empty().await;
     alone.place().ok(&["migrate"]);
     let whole = contents::schema(&alone).await;
-    for _ in 0..rounds(3, 20) {
+    for _ in 0..rounds(8, 40) {
         let provider = TestProvider::empty().await;
         let start = || {
             let mut command = provider.place().command(&["migrate"]);
@@ -37,7 +37,7 @@ async fn two_that_migrate_at_once_leave_one_whole_schema() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_first_starts_at_once_agree_on_the_keys() {
-    for _ in 0..rounds(3, 20) {
+    for _ in 0..rounds(8, 40) {
         let provider = TestProvider::empty().await;
         let (one, other) = std::thread::scope(|threads| {
             let other = threads.spawn(|| provider.serve_beside());
