@@ -30,10 +30,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("askama", &["http", "demo"]),
     ("aws_lc_rs", &["crypto", "keys"]),
     ("axum", &["http", "demo"]),
-    ("axum_server", &["http"]),
     ("clap", &["cli", "main"]),
     ("cookie", &["http", "demo"]),
     ("frontdesk_verifier", &["demo"]),
+    ("hyper_util", &["http"]),
     ("jsonwebtoken", &["keys", "tokens", "oauth::client_auth"]),
     ("lettre", &["outbound"]),
     ("p256", &["keys"]),
@@ -41,6 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rsa", &["keys"]),
     ("rustls", &["http"]),
     ("sqlx", &["store"]),
+    ("tokio_rustls", &["http"]),
 ];
 
 /// What `rsa` offers beyond keys. Its private-key operations are under RUSTSEC-2023-0071; see deny.toml.

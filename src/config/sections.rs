@@ -172,8 +172,14 @@ section! {
         pub request_timeout: Duration = seconds(30),
         /// Longest time for the request head to arrive.
         pub header_timeout: Duration = seconds(10),
+        /// Longest time a connection may stand still: no request begins, and hardly a byte of an answer is taken.
+        pub idle_timeout: Duration = seconds(60),
         /// Longest time that running requests get at a stop.
         pub graceful_stop: Duration = seconds(30),
+        /// Connections that may be open at once; more wait.
+        pub connections: u32 = 4_096,
+        /// Connections that one network may hold; 0: no limit. Trusted proxies and this machine may hold all.
+        pub connections_per_network: u32 = 1_024,
         /// Requests a minute from one network that do not prove who sends them; 0: no limit.
         pub requests_per_network: u32 = 3_000,
         /// Requests a minute by one client that has proven who it is; 0: no limit.

@@ -4,7 +4,10 @@
 //! |--------------------|-------------------------------------------------------------------------|
 //! | `server.rs`        | listens, stops gracefully                                               |
 //! | `tls.rs`           | certificate and key, read again when the files change                   |
-//! | `first_bytes.rs`   | ends connections that say nothing after the handshake                   |
+//! | `connection.rs`    | one connection: how it speaks, what it may cost, when it is over        |
+//! | `pulse.rs`         | whether a connection gets on                                            |
+//! | `places.rs`        | how many connections there may be, in all and from one network          |
+//! | `open_files.rs`    | how many connections the system lets this process have                  |
 //! | `layers.rs`        | what holds for every request: id, limits, time, headers, one log line   |
 //! | `limits.rs`        | how often may be asked, by network and by client                        |
 //! | `address.rs`       | who is asking: the client's address behind trusted proxies              |
@@ -20,20 +23,23 @@
 pub mod address;
 pub mod assets;
 pub mod browser_guard;
+mod connection;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod doors;
 pub mod extract;
-mod first_bytes;
 pub mod health;
 pub mod language;
 pub mod layers;
 pub mod limits;
+mod open_files;
 pub mod pages;
 pub mod people;
+mod places;
 pub mod prepared;
 pub mod protocol;
+mod pulse;
 pub mod reply;
 pub mod router;
 pub mod server;

@@ -3,26 +3,26 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
-use axum_server::Handle;
-use axum_server::accept::{Accept, NoDelayAcceptor};
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits, ListenAddress};
 
-use super::first_bytes::FirstBytes;
+use super::connection::Manners;
+use super::open_files;
+use super::places::Places;
 use super::tls::Certificate;
 pub use super::tls::CertificateError;
 
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 1_024;
+/// How long to wait when the system gives no more connections, so that others may end.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// Sockets that listen, before anything is answered.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ pub struct Server {
     sockets: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     certificate: Option<Certificate>,
+    places: Arc<Places>,
     limits: Limits,
 }
 
@@ -79,7 +80,11 @@ impl Server {
         }
         let addresses =
             sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(ServerError::Ended)?;
-        Ok(Self { sockets, addresses, certificate, limits: config.limits.clone() })
+        let limits = config.limits.clone();
+        let connections = open_files::make_room(limits.connections);
+        let proxies = config.server.trusted_proxies.clone();
+        let places = Arc::new(Places::new(connections, limits.connections_per_network, proxies));
+        Ok(Self { sockets, addresses, certificate, places, limits })
     }
 
     /// Where it listens; ports that were asked for as 0 are known now.
@@ -94,14 +99,19 @@ impl Server {
     /// # Errors
     /// A listener that ended by itself; the others are stopped then.
     pub async fn serve(self, router: Router, stop: CancellationToken) -> Result<(), ServerError> {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let tls = self.certificate.as_ref().map(Certificate::config);
+        // A child, so that a listener that ends stops its neighbours and nothing else.
+        let stop = stop.child_token();
+        let house = Arc::new(House {
+            graceful_stop: self.limits.graceful_stop,
+            manners: Manners::new(self.certificate.as_ref().map(Certificate::config), self.limits),
+            places: self.places,
+            // Once for all, since it costs something to make it one service.
+            router: router.with_state(()),
+            stop: stop.clone(),
+        });
         let mut tasks = JoinSet::new();
-        let mut handles = Vec::new();
         for socket in self.sockets {
-            let handle = Handle::new();
-            handles.push(handle.clone());
-            tasks.spawn(listen(socket, tls.clone(), service.clone(), handle, self.limits.clone()));
+            tasks.spawn(Arc::clone(&house).listen(socket));
         }
         let mut watcher = JoinSet::new();
         if let Some(certificate) = self.certificate {
@@ -112,11 +122,8 @@ impl Server {
             () = stop.cancelled() => {}
             ended = tasks.join_next() => outcome = flatten(ended),
         }
-        let running: usize = handles.iter().map(Handle::connection_count).sum();
-        tracing::info!(connections = running, "stopping: no new connections, running requests finish");
-        for handle in &handles {
-            handle.graceful_shutdown(Some(self.limits.graceful_stop));
-        }
+        tracing::info!(connections = house.places.taken(), "stopping: no new connections, running requests finish");
+        stop.cancel();
         while let Some(ended) = tasks.join_next().await {
             outcome = outcome.and(flatten(Some(ended)));
         }
@@ -212,60 +219,61 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-type Service = IntoMakeServiceWithConnectInfo<Router, SocketAddr>;
+/// What all listeners of a server share.
+struct House {
+    graceful_stop: Duration,
+    manners: Manners,
+    places: Arc<Places>,
+    router: Router,
+    stop: CancellationToken,
+}
 
-async fn listen(
-    socket: TcpListener,
-    tls: Option<RustlsConfig>,
-    service: Service,
-    handle: Handle<SocketAddr>,
-    limits: Limits,
-) -> io::Result<()> {
-    let mut server = axum_server::Server::<SocketAddr>::from_listener(socket).handle(handle);
-    restrain(&mut server, &limits);
-    match tls {
-        Some(config) => {
-            let tls = RustlsAcceptor::new(config).handshake_timeout(limits.header_timeout).acceptor(NoDelayAcceptor);
-            server.acceptor(FirstBytes::new(tls, limits.header_timeout)).serve(service).await
+impl House {
+    /// Takes connections until the stop, then waits for the last of them.
+    async fn listen(self: Arc<Self>, socket: TcpListener) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                // Only so that those that have ended are forgotten. What a connection dies of concerns nobody else.
+                Some(_) = connections.join_next() => {}
+                accepted = socket.accept() => match accepted {
+                    Ok((tcp, peer)) => self.admit(tcp, peer, &mut connections).await,
+                    // Gone again while it waited.
+                    Err(error) if is_of_one_connection(&error) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "no new connections can be taken for a moment");
+                        tokio::time::sleep(BREATH).await;
+                    }
+                },
+            }
         }
-        // Without TLS only HTTP/1.1: browsers and proxies speak nothing else there.
-        None => server.acceptor(NoDelayAcceptor).http1_only().serve(service).await,
+        // Who comes now is refused rather than left waiting.
+        drop(socket);
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.graceful_stop, all).await.is_err() {
+            connections.shutdown().await;
+        }
+    }
+
+    async fn admit(self: &Arc<Self>, tcp: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let entering = self.stop.run_until_cancelled(self.places.enter(peer.ip())).await;
+        let Some(Some(place)) = entering else { return };
+        // Each its own, so that they do not all look at one lock.
+        let (house, stop) = (Arc::clone(self), self.stop.child_token());
+        connections.spawn(async move {
+            house.manners.serve(tcp, peer, house.router.clone(), stop).await;
+            drop(place);
+        });
     }
 }
 
-/// Limits on what a connection may cost (RFC 9113 §10.5).
-fn restrain<A>(server: &mut axum_server::Server<SocketAddr, A>, limits: &Limits)
-where
-    A: Accept<tokio::net::TcpStream, Router>,
-{
-    let builder = server.http_builder();
-    // hyper takes no less.
-    let header_bytes = limits.header_bytes.max(8_192);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Also ends connections that stay idle between requests.
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(header_bytes as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(128)
-        .max_header_list_size(header_bytes)
-        // Rapid reset, by either side (CVE-2023-44487, CVE-2025-8671).
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(64)
-        .initial_stream_window_size(65_535)
-        .initial_connection_window_size(1 << 20)
-        .max_send_buf_size(1 << 16)
-        .keep_alive_interval(Some(Duration::from_secs(20)))
-        .keep_alive_timeout(limits.header_timeout);
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn flatten(ended: Option<Result<io::Result<()>, tokio::task::JoinError>>) -> Result<(), ServerError> {
-    match ended {
-        None | Some(Ok(Ok(()))) => Ok(()),
-        Some(Ok(Err(error))) => Err(ServerError::Ended(error)),
-        Some(Err(error)) => Err(ServerError::Ended(io::Error::other(error))),
-    }
+fn flatten(ended: Option<Result<(), JoinError>>) -> Result<(), ServerError> {
+    ended.transpose().map(Option::unwrap_or_default).map_err(|error| ServerError::Ended(io::Error::other(error)))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::tls_rustls::RustlsConfig;
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Certificate {
     files: Files,
     seen: [u8; 32],
-    config: RustlsConfig,
+    config: Arc<ArcSwap<ServerConfig>>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,12 +51,12 @@ impl Certificate {
     pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
         let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
         let (seen, config) = files.read().and_then(|bytes| Ok((bytes.digest(), files.config(&bytes)?)))?;
-        Ok(Self { files, seen, config: RustlsConfig::from_config(Arc::new(config)) })
+        Ok(Self { files, seen, config: Arc::new(ArcSwap::from_pointee(config)) })
     }
 
     /// What the listener uses; it changes when the files do.
-    pub(super) fn config(&self) -> RustlsConfig {
-        self.config.clone()
+    pub(super) fn config(&self) -> Arc<ArcSwap<ServerConfig>> {
+        Arc::clone(&self.config)
     }
 
     /// Looks at the files until `stop`. What cannot be used is told once, and the former certificate stays.
@@ -80,7 +80,7 @@ impl Certificate {
         match self.files.config(bytes) {
             Ok(config) => {
                 self.seen = digest;
-                self.config.reload_from_config(Arc::new(config));
+                self.config.store(Arc::new(config));
                 tracing::info!(file = %self.files.certificate.display(), "a new certificate is in use");
             }
             Err(error) => self.complain(digest, &error),

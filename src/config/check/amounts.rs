@@ -49,7 +49,14 @@ impl Check<'_> {
         self.within("limits.header_bytes", l.header_bytes, 8_192, 1_048_576);
         self.within("limits.request_timeout", l.request_timeout, seconds(1), minutes(5));
         self.within("limits.header_timeout", l.header_timeout, seconds(1), minutes(5));
+        self.within("limits.idle_timeout", l.idle_timeout, seconds(1), minutes(10));
+        // A request that is still worked on would be taken for one that stands still.
+        self.at_most(("limits.request_timeout", l.request_timeout), ("limits.idle_timeout", l.idle_timeout));
         self.within("limits.graceful_stop", l.graceful_stop, Duration::ZERO, minutes(10));
+        self.within("limits.connections", l.connections, 16, 1_000_000);
+        if l.connections_per_network != 0 {
+            self.within("limits.connections_per_network", l.connections_per_network, 16, 1_000_000);
+        }
         // Below that, a few people who sign in at the same moment would stop each other.
         for (key, value, least) in [
             ("limits.requests_per_network", l.requests_per_network, 60),

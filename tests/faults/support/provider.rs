@@ -77,12 +77,15 @@ impl TestProvider {
 
     fn over(database: TestDatabase, algorithms: &str) -> Self {
         let place = Place::with("");
+        // Without limits on who asks too much, since everybody here does. And a sign-in that was killed counts as a failed try.
         let settings = format!(
             "[server]\nissuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\n\
              [database]\nurl = \"{}\"\nmigrate_on_start = true\n\
              [secrets]\nmaster_key_file = \"master.key\"\n\
              [keys]\nalgorithms = {algorithms}\n\
              [tokens]\nauthorization_code_ttl = \"10m\"\n\
+             [limits]\nrequests_per_network = 0\nrefreshes_per_family = 0\n\
+             [passwords]\nattempts_per_account_and_network = 10000\nattempts_per_account = 10000\nattempts_per_network = 10000\n\
              [telemetry]\nlog = \"info\"\nlog_format = \"json\"\n",
             database.url,
         );

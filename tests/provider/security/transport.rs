@@ -1,5 +1,5 @@
 //! What strangers write into a request about where it came from and where it goes. What needs a socket stands in
-//! `tests/http_server.rs`.
+//! `tests/http_server`.
 
 use axum::body::Body;
 use axum::http::Request;

@@ -1,0 +1,226 @@
+//! Whether a connection gets on.
+//!
+//! A connection lives from what it achieves: requests that begin, and bytes of answers that the other side takes. Bytes that
+//! come in are not enough, and neither are a few that go out: HTTP/2 answers a ping at no cost to who holds a hundred answers
+//! that he does not read.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep;
+use tower::Service;
+
+/// How often a connection is looked at within the time it may stand still: it is found at most a quarter too late.
+const LOOKS: u32 = 4;
+/// Bytes that must go out from one look to the next. At 60 seconds this asks for 68 bytes a second, which every telephone takes.
+const ENOUGH: u64 = 1_024;
+
+/// What a connection has achieved so far. Written by its own task alone.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    requests: AtomicU64,
+    taken: AtomicU64,
+}
+
+impl Pulse {
+    /// Returns when the first request has not begun within `first`, or when later the connection has stood still for `idle`.
+    pub(super) async fn stops(&self, first: Duration, idle: Duration) {
+        sleep(first).await;
+        if self.requests.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let (mut seen, mut still) = (self.look(), 0);
+        while still < LOOKS {
+            sleep(idle / LOOKS).await;
+            let now = self.look();
+            still = if now.0 != seen.0 || now.1 - seen.1 >= ENOUGH { 0 } else { still + 1 };
+            seen = now;
+        }
+    }
+
+    fn look(&self) -> (u64, u64) {
+        (self.requests.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed))
+    }
+}
+
+pin_project! {
+    /// A stream that counts the bytes it could give away.
+    #[derive(Debug)]
+    pub(super) struct Counted<T> {
+        #[pin]
+        inner: T,
+        pulse: Arc<Pulse>,
+    }
+}
+
+impl<T> Counted<T> {
+    pub(super) fn new(inner: T, pulse: Arc<Pulse>) -> Self {
+        Self { inner, pulse }
+    }
+}
+
+impl<T: AsyncRead> AsyncRead for Counted<T> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite> AsyncWrite for Counted<T> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        counted(this.pulse, this.inner.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        counted(this.pulse, this.inner.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_shutdown(context)
+    }
+}
+
+fn counted(pulse: &Pulse, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    if let Poll::Ready(Ok(bytes)) = written {
+        pulse.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+    written
+}
+
+/// The router as one connection sees it: each request beats the pulse and is told who is on the other side.
+#[derive(Debug, Clone)]
+pub(super) struct Arriving {
+    pub(super) router: Router,
+    pub(super) peer: SocketAddr,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl<B> Service<Request<B>> for Arriving
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = <Router as Service<Request<B>>>::Response;
+    type Error = <Router as Service<Request<B>>>::Error;
+    type Future = <Router as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<B>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.pulse.requests.fetch_add(1, Ordering::Relaxed);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.router.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    const FIRST: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(60);
+
+    /// When it stops, in seconds, if this happens every second.
+    async fn stops_after(most: u64, each_second: impl Fn(u64, &Pulse)) -> Option<u64> {
+        let (pulse, started) = (Pulse::default(), Instant::now());
+        let stops = pulse.stops(FIRST, IDLE);
+        let life = async {
+            for second in 0.. {
+                each_second(second, &pulse);
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let ended = async {
+            tokio::select! { () = stops => {}, () = life => {} }
+        };
+        timeout(Duration::from_secs(most), ended).await.ok()?;
+        Some(started.elapsed().as_secs())
+    }
+
+    fn asks(pulse: &Pulse) {
+        pulse.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn takes(pulse: &Pulse, bytes: u64) {
+        pulse.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_request_must_begin_soon() {
+        assert_eq!(stops_after(1_000, |_, _| {}).await, Some(10));
+        // A handshake is no request.
+        assert_eq!(stops_after(1_000, |_, pulse| takes(pulse, 5_000)).await, Some(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_stands_still_stops_and_one_that_gets_on_does_not() {
+        let day = 86_400;
+        assert_eq!(
+            stops_after(day, |second, pulse| if second == 0 {
+                asks(pulse);
+            })
+            .await,
+            Some(70)
+        );
+        assert_eq!(
+            stops_after(day, |second, pulse| if second % 59 == 0 {
+                asks(pulse);
+            })
+            .await,
+            None
+        );
+        let reads = |each: u64| {
+            move |second: u64, pulse: &Pulse| {
+                if second == 0 {
+                    asks(pulse);
+                }
+                takes(pulse, each);
+            }
+        };
+        assert_eq!(stops_after(day, reads(100)).await, None, "a slow reader");
+        // As many as the answers to a ping each second.
+        assert_eq!(stops_after(day, reads(39)).await, Some(70));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_in_the_middle_is_found_within_a_quarter_more() {
+        for last in [10, 11, 17, 24, 25, 26, 33, 599] {
+            let stopped = stops_after(100_000, |second, pulse| {
+                if second <= last {
+                    asks(pulse);
+                }
+            })
+            .await
+            .unwrap();
+            assert!((60..=76).contains(&(stopped - last)), "{last}: {stopped}");
+        }
+    }
+}
