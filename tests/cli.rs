@@ -281,21 +281,26 @@ fn wrong_arguments_and_settings_are_code_2() {
     assert_eq!(place.json(&["config", "print"])["server"]["issuer"], "http://localhost:8080");
 }
 
+/// The database of a place, past the program: runs a statement, and gives the numbers that a query finds.
+async fn on_database(place: &Place, text: &'static str) -> Vec<i64> {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    let file = place.path().join("data/frontdesk.db");
+    let mut db = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    let rows: Vec<(i64,)> = sqlx::query_as(text).fetch_all(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    rows.into_iter().map(|(number,)| number).collect()
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_code_3() {
-    use sqlx::{ConnectOptions as _, Connection as _};
     let place = Place::new();
     place.ok(&["migrate"]);
     assert!(place.json(&["migrate", "--status"]).as_array().unwrap().iter().all(|one| one["applied"] == true));
-    let file = place.path().join("data/frontdesk.db");
-    let mut db = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
-    sqlx::query(
+    on_database(
+        &place,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', TRUE, x'00', 0)",
     )
-    .execute(&mut db)
-    .await
-    .unwrap();
-    db.close().await.unwrap();
+    .await;
     assert!(place.fails(3, &["clients", "list"]).contains("newer version"));
 }
 
@@ -395,4 +400,42 @@ fn updates_of_one_client_at_once_all_count() {
         assert_eq!(client["access_token_ttl"], if even { 360 } else { 420 });
         assert_eq!((&client["first_party"], &client["require_pkce"]), (&even.into(), &(!even).into()));
     }
+}
+
+#[tokio::test]
+async fn passwords_that_are_reset_end_all_there_is_however_much() {
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    // More than one unit of work ends.
+    on_database(
+        &place,
+        "INSERT INTO grants (id, user_id, client_id, session_id, sid, session_linked, scope, resources, claims, auth_time, acr, \
+         amr, delivery, status_list, status_index, created_at, last_used_at, expires_at, mac) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500) \
+         SELECT 'm' || i, (SELECT id FROM users WHERE username = 'alice'), 'notes', '', '', FALSE, '', '', '', 0, '', '', 'body', \
+         9, i, 0, 0, 9999999999, '' FROM n",
+    )
+    .await;
+    let living = "SELECT COUNT(*) FROM grants WHERE ended_at IS NULL";
+    place.ok(&["apply", "house.toml"]);
+    assert_eq!(on_database(&place, living).await, [4_500]);
+    place.ok(&["apply", "house.toml", "--reset-passwords", "--dry-run"]);
+    assert_eq!(on_database(&place, living).await, [4_500]);
+    place.ok(&["apply", "house.toml", "--reset-passwords"]);
+    assert_eq!(on_database(&place, living).await, [0]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_confirmed_is_believed_from_then_on() {
+    let place = Place::new();
+    place.ok(&["migrate"]);
+    // Last seen long ago, as after a leap.
+    on_database(&place, "INSERT INTO installation (name, value) VALUES ('last_tick', '1000000000')").await;
+    let (data, words) = place.ok(&["config", "confirm-clock"]);
+    assert!(data.is_empty() && words.contains("the time is 2"), "{data}{words}");
+    let recent =
+        "SELECT COUNT(*) FROM installation WHERE name = 'last_tick' AND CAST(value AS INTEGER) > unixepoch() - 600";
+    assert_eq!(on_database(&place, recent).await, [1]);
+    let told = "SELECT COUNT(*) FROM audit WHERE action = 'clock.confirm' AND actor = 'cli'";
+    assert_eq!(on_database(&place, told).await, [1]);
 }

@@ -295,7 +295,12 @@ impl Work {
             let name = person.username.as_str();
             let change = match applied {
                 Applied::Unchanged(_) => continue,
-                Applied::Changed(_) => Deed::Changed,
+                Applied::Changed(id) => {
+                    if self.arguments.1 && hash(person).is_some() {
+                        done.worthless.push((Whole::SessionsOf(id), EndReason::PasswordChanged));
+                    }
+                    Deed::Changed
+                }
                 Applied::Created(_) => Deed::Created,
             };
             if change == Deed::Created && hash(person).is_none() {
