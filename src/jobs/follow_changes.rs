@@ -69,7 +69,31 @@ async fn listen(store: &Store, told: &Notify) {
 /// # Errors
 /// If the database refuses, or does not answer in time.
 pub async fn look(app: &App) -> Result<(), StoreError> {
-    timeout(LONGEST_LOOK, app.follow_changes())
+    in_time(app.follow_changes()).await
+}
+
+async fn in_time(looking: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    timeout(LONGEST_LOOK, looking)
         .await
         .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer to the look for changes".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_is_not_answered_is_given_up_after_three_seconds() {
+        let began = Instant::now();
+        let error = in_time(std::future::pending()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        assert_eq!(began.elapsed().as_secs(), 3);
+        let slow = async {
+            sleep(Duration::from_millis(2_900)).await;
+            Ok(())
+        };
+        in_time(slow).await.unwrap();
+        assert!(matches!(in_time(async { Err(StoreError::Closed) }).await, Err(StoreError::Closed)));
+    }
 }
