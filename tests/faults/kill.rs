@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use frontdesk::domain::refresh_token::RefreshToken;
+use tokio::task::JoinSet;
 
 use crate::journal::{Asked, Authorization, Journal, Visit};
 use crate::load::{Load, signed_in};
@@ -28,6 +29,34 @@ async fn killed_under_load_nothing_that_was_acknowledged_is_lost() {
         invariants::hold(&provider).await;
         nothing_is_lost(&provider, &journal).await;
         invariants::hold(&provider).await;
+    }
+}
+
+/// The proof that the comparison can fail: what a server would have lost that acknowledged before it was durable.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_loss_is_noticed() {
+    let provider = TestProvider::start().await;
+    let browsers = signed_in(&provider, 4).await;
+    for (loss, undone) in [
+        ("nothing", "UPDATE changes SET counter = counter"),
+        ("a refresh", "UPDATE refresh_families SET generation = generation - 1 WHERE generation > 0"),
+        ("a family", "DELETE FROM refresh_families"),
+        ("a revocation", "UPDATE refresh_families SET ended_at = NULL, reason = NULL"),
+        ("a code", "DELETE FROM codes"),
+        ("a sign-out", "UPDATE sessions SET ended_at = NULL, reason = NULL"),
+    ] {
+        let journal = Journal::new();
+        let mut load = Load::start(&provider, &browsers, &journal);
+        load.during(journal.until(120)).await;
+        provider.kill();
+        load.end().await;
+        provider.run(undone).await;
+        provider.serve();
+        let mut comparing = JoinSet::new();
+        let provider = provider.clone();
+        comparing.spawn(async move { nothing_is_lost(&provider, &journal).await });
+        let compared = comparing.join_next().await.unwrap();
+        assert_eq!(compared.is_err(), loss != "nothing", "{loss}");
     }
 }
 
