@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -18,8 +19,14 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more settings.
+    fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("config.toml"), "[server]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n{settings}");
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_frontdesk"))
             .arg("serve")
             .current_dir(folder.path())
@@ -49,9 +56,28 @@ impl Served {
         }
     }
 
+    /// Sends the head of a request and reads the answer to its end.
+    fn ask(&self, request_line: &str, headers: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "{request_line} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.into(), value.into()));
+        Answer { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
+}
+
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
 }
 
 impl Drop for Served {
@@ -97,4 +123,47 @@ fn no_core_dump_can_hold_the_keys() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.child.id())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(line.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{line}");
+}
+
+/// GET does not go by the routes, HEAD does: both must say the same (RFC 9110 §9.3.2).
+#[test]
+fn documents_that_are_answered_at_once_are_answered_as_by_their_routes() {
+    let mut served = Served::start_with("[telemetry]\nlog = \"debug\"\n");
+    for path in
+        ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
+    {
+        let (mut asked, mut length) = (Vec::new(), String::new());
+        for (headers, status) in [
+            ("host: a\r\n".to_owned(), 200),
+            ("host: a\r\nif-none-match: *\r\n".to_owned(), 304),
+            ("host: a\r\nhost: b\r\n".to_owned(), 400),
+            (String::new(), 400),
+            ("host: a\r\ncontent-length: 9000\r\n".to_owned(), 413),
+        ] {
+            let mut get = served.ask(&format!("GET {path}?a=b"), &headers);
+            let mut head = served.ask(&format!("HEAD {path}"), &headers);
+            assert_eq!((get.status, head.status), (status, status), "{path} {headers:.40}");
+            assert_eq!(get.body.is_empty(), status != 200, "{path} {headers:.40}");
+            let ids = [&mut get, &mut head].map(|answer| answer.headers.remove("request-id").unwrap());
+            assert_ne!(ids[0], ids[1]);
+            asked.extend(ids.map(|id| (id, status)));
+            for answer in [&mut get, &mut head] {
+                answer.headers.remove("date").unwrap();
+            }
+            if status == 304 {
+                // If a 304 tells a length, it is that of the document (RFC 9110 §8.6).
+                assert!(head.headers.remove("content-length").is_none_or(|told| told == length));
+            }
+            assert_eq!(get.headers, head.headers, "{path} {headers:.40}");
+            assert_eq!(get.headers["x-content-type-options"], "nosniff");
+            if status == 200 {
+                length.clone_from(&get.headers["content-length"]);
+            }
+        }
+        for (id, status) in asked {
+            let line = served.wait_for(&format!("request_id={id}"));
+            assert!(line.contains(&format!("route=\"{path}\"")), "{line}");
+            assert!(line.contains(&format!("status={status}")), "{line}");
+        }
+    }
 }

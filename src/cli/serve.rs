@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::http::cookies::Cookies;
 use crate::http::doors::Doors;
-use crate::http::router::router;
+use crate::http::router::entrance;
 use crate::http::server::{Server, stop_on_signals};
 use crate::jobs::Jobs;
 use crate::logging;
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let jobs = Jobs::start(&app);
     let listening: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     tracing::info!(issuer = config.server.issuer.as_str(), listening = listening.join(" "), "serving");
-    let served = server.serve(router(Doors::new(app, cookies)), stop).await;
+    let served = server.serve(entrance(Doors::new(app, cookies)), stop).await;
     jobs.stop().await;
     store.close().await;
     tracing::info!("stopped");

@@ -27,7 +27,7 @@ use crate::config::{Config, Issuer, Listen, ListenAddress};
 use crate::domain::time::Clock;
 use crate::http::cookies::Cookies;
 use crate::http::doors::Doors;
-use crate::http::router::router;
+use crate::http::router::entrance;
 use crate::http::server::{Server, stop_on_signals};
 use crate::jobs::Jobs;
 use crate::keys;
@@ -130,7 +130,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&Addresses) -> Result<(
         users,
     })?;
     let served = tokio::try_join!(
-        provider.serve(router(Doors::new(house, cookies)), stop.clone()),
+        provider.serve(entrance(Doors::new(house, cookies)), stop.clone()),
         app_server.serve(app::router(&issuer, &app_url, &api_url), stop.clone()),
         api_server.serve(api::router(&issuer, &app_url, &api_url)?, stop.clone()),
     );

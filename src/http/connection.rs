@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
 
+use super::entrance::Entrance;
 use super::pulse::{Arriving, Counted, Pulse};
 
 /// How all connections of a server are spoken with.
@@ -35,12 +35,12 @@ impl Manners {
     }
 
     /// Answers what comes until one side has enough. After `stop` what runs may finish; how long is up to the caller.
-    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    pub(super) async fn serve(&self, tcp: TcpStream, peer: SocketAddr, entrance: Entrance, stop: CancellationToken) {
         // Answers go out when they are whole; if this fails they go out a little later.
         let _ = tcp.set_nodelay(true);
         let pulse = Arc::new(Pulse::default());
         let stream = Counted::new(tcp, Arc::clone(&pulse));
-        let service = Arriving { router, peer, pulse };
+        let service = Arriving { entrance, peer, pulse };
         // Without TLS only HTTP/1.1: browsers and proxies speak nothing else there.
         let Some(tls) = &self.tls else { return self.speak(&self.http1, stream, service, stop).await };
         let acceptor = TlsAcceptor::from(tls.load_full());

@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, MatchedPath, Request};
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use pin_project_lite::pin_project;
@@ -37,7 +37,7 @@ use crate::config::Config;
 use super::address::ClientAddress;
 use super::pages::brand::Brand;
 use super::reply::Remark;
-use line::Line;
+use line::{Line, Route};
 use manner::Manner;
 pub use request_id::RequestId;
 use unsaid::Reader;
@@ -57,14 +57,14 @@ pub struct Visit {
 }
 
 impl Visit {
-    fn of(request: &Request, rules: &Rules, manner: Manner) -> Self {
-        let address = ClientAddress::of(peer(request), request.headers(), &rules.proxies);
+    fn of(head: &Head<'_>, rules: &Rules, manner: Manner) -> Self {
+        let address = ClientAddress::of(head.peer(), head.headers, &rules.proxies);
         // A body of unknown length may be as long as one can be.
-        let body = match request.headers().contains_key(TRANSFER_ENCODING) {
+        let body = match head.headers.contains_key(TRANSFER_ENCODING) {
             true => rules.body(manner) as u64,
-            false => declared_length(request.headers()).unwrap_or(0),
+            false => head.declared_length().unwrap_or(0),
         };
-        let size = u32::try_from(body.saturating_add(target_length(request) as u64)).unwrap_or(u32::MAX);
+        let size = u32::try_from(body.saturating_add(head.target_length() as u64)).unwrap_or(u32::MAX);
         Self { id: RequestId::fresh(), address, size }
     }
 }
@@ -78,10 +78,34 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     }
 }
 
-/// The other side of the connection. What did not come by the network comes from this process.
-fn peer(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip().to_canonical())
+/// A request without its body.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    version: Version,
+    headers: &'a HeaderMap,
+    /// The other side of the connection. What did not come by the network comes from this process.
+    peer: Option<SocketAddr>,
+}
+
+impl<'a> Head<'a> {
+    fn of<B>(request: &'a Request<B>, peer: Option<SocketAddr>) -> Self {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        Self { method, uri, version: request.version(), headers, peer }
+    }
+
+    fn peer(&self) -> IpAddr {
+        self.peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip().to_canonical())
+    }
+
+    fn target_length(&self) -> usize {
+        self.uri.path_and_query().map_or(0, |target| target.as_str().len())
+    }
+
+    fn declared_length(&self) -> Option<u64> {
+        self.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
 }
 
 /// The answer of the router's fallback: 404 without details.
@@ -132,6 +156,26 @@ impl Front {
             brand,
         }))
     }
+
+    /// Answers what needs neither a route nor time, in the same way as the layer does.
+    pub(super) fn at_once<B>(
+        &self,
+        request: &Request<B>,
+        peer: SocketAddr,
+        route: &'static str,
+        answer: impl FnOnce() -> Response,
+    ) -> Response {
+        let head = Head::of(request, Some(peer));
+        let reader = Reader::of(head.uri.path(), head.headers);
+        let visit = Visit::of(&head, &self.0, reader.manner);
+        let mut line = Line::of(head.method, Some(route.into()), visit, reader.manner.voice);
+        let answer = || {
+            let _entered = line.span().entered();
+            catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| panicked(panic.as_ref(), visit.id))
+        };
+        let response = refusal(&head, &self.0, reader.manner).unwrap_or_else(answer);
+        finished(response, &reader, &mut line, &self.0)
+    }
 }
 
 impl<S> Layer<S> for Front {
@@ -159,11 +203,14 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let reader = Reader::of(request.uri().path(), request.headers());
-        let visit = Visit::of(&request, &self.rules, reader.manner);
-        let line = Line::of(&request, visit, reader.manner.voice);
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        let head = Head::of(&request, peer);
+        let reader = Reader::of(head.uri.path(), head.headers);
+        let visit = Visit::of(&head, &self.rules, reader.manner);
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let line = Line::of(head.method, route.map(Route::from), visit, reader.manner.voice);
         let span = line.span();
-        let refusal = refusal(&request, &self.rules, reader.manner);
+        let refusal = refusal(&head, &self.rules, reader.manner);
         let inner = if refusal.is_none() {
             request.extensions_mut().insert(line.visit);
             if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -198,7 +245,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let mut response = match (this.refusal.take(), this.inner.as_mut().as_pin_mut()) {
+        let response = match (this.refusal.take(), this.inner.as_mut().as_pin_mut()) {
             (Some(refusal), _) => refusal,
             (None, Some(inner)) => {
                 let _entered = this.span.enter();
@@ -228,53 +275,48 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Passage<F> {
             }
             (None, None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         };
-        this.reader.complete(&mut response, this.line.visit.id, &this.rules.brand);
-        this.line.finish(&mut response);
-        let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(this.line.visit.id.as_str()) {
-            headers.insert(REQUEST_ID, id);
-        }
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if this.rules.hsts {
-            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
-        }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(finished(response, this.reader, this.line, this.rules)))
     }
+}
+
+/// An answer on its way out: words where it has none, a line in the log, the headers of every answer.
+fn finished(mut response: Response, reader: &Reader, line: &mut Line, rules: &Rules) -> Response {
+    reader.complete(&mut response, line.visit.id, &rules.brand);
+    line.finish(&mut response);
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(line.visit.id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if rules.hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+    response
 }
 
 /// Refuses what hyper lets through: heads that no two servers read alike (RFC 9112 §3.2), heads above the limit, since
 /// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large. And what came past the
 /// proxy, except to ask whether the process is well.
-fn refusal(request: &Request, rules: &Rules, manner: Manner) -> Option<Response> {
-    let headers = request.headers();
-    let refused = |status| Some(closing(request.version(), status));
-    if !rules.admits(peer(request)) && !matches!(request.uri().path(), "/healthz" | "/readyz") {
-        let mut response = closing(request.version(), StatusCode::MISDIRECTED_REQUEST);
+fn refusal(request: &Head<'_>, rules: &Rules, manner: Manner) -> Option<Response> {
+    let refused = |status| Some(closing(request.version, status));
+    if !rules.admits(request.peer()) && !matches!(request.uri.path(), "/healthz" | "/readyz") {
+        let mut response = closing(request.version, StatusCode::MISDIRECTED_REQUEST);
         let hint = "plain http from an address that is not in server.trusted_proxies";
         response.extensions_mut().insert(Remark { error: "invalid_request", hint });
         return Some(response);
     }
-    let mut hosts = headers.get_all(HOST).iter();
+    let mut hosts = request.headers.get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());
-    let on_the_wire = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
-    let hostless = first.is_none() && on_the_wire && request.version() == Version::HTTP_11;
+    let on_the_wire = request.peer.is_some();
+    let hostless = first.is_none() && on_the_wire && request.version == Version::HTTP_11;
     if second.is_some() || hostless {
         return refused(StatusCode::BAD_REQUEST);
     }
-    let head =
-        headers.iter().fold(target_length(request), |sum, (name, value)| sum + name.as_str().len() + value.len() + 4);
-    if head > rules.head {
+    let lines = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if request.target_length() + lines.sum::<usize>() > rules.head {
         return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    if declared_length(headers)? > rules.body(manner) as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
-}
-
-fn target_length(request: &Request) -> usize {
-    request.uri().path_and_query().map_or(0, |target| target.as_str().len())
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    if request.declared_length()? > rules.body(manner) as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
 }
 
 /// An answer after which nothing more is read from this connection.

@@ -4,6 +4,7 @@
 //! |--------------------|-------------------------------------------------------------------------|
 //! | `server.rs`        | listens, stops gracefully                                               |
 //! | `tls.rs`           | certificate and key, read again when the files change                   |
+//! | `entrance.rs`      | documents at once, everything else by its route                         |
 //! | `connection.rs`    | one connection: how it speaks, what it may cost, when it is over        |
 //! | `pulse.rs`         | whether a connection gets on                                            |
 //! | `places.rs`        | how many connections there may be, in all and from one network          |
@@ -28,6 +29,7 @@ pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod doors;
+pub mod entrance;
 pub mod extract;
 pub mod health;
 pub mod language;

@@ -2,7 +2,8 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -67,6 +68,8 @@ impl Prepared {
             headers.insert(POLICY, HeaderValue::from_static("cross-origin"));
         }
         if unchanged {
+            // That of the document or none (RFC 9110 §8.6); left out, axum would say 0.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
             headers.insert(CONTENT_TYPE, self.content_type.clone());

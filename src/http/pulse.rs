@@ -4,6 +4,7 @@
 //! come in are not enough, and neither are a few that go out: HTTP/2 answers a ping at no cost to who holds a hundred answers
 //! that he does not read.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,14 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Bytes, HttpBody};
-use axum::extract::ConnectInfo;
 use axum::http::Request;
+use axum::response::Response;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tower::Service;
+
+use super::entrance::{Answering, Entrance};
 
 /// How often a connection is looked at within the time it may stand still: it is found at most a quarter too late.
 const LOOKS: u32 = 4;
@@ -111,10 +113,10 @@ fn counted(pulse: &Pulse, written: Poll<io::Result<usize>>) -> Poll<io::Result<u
     written
 }
 
-/// The router as one connection sees it: each request beats the pulse and is told who is on the other side.
+/// The entrance as one connection sees it: each request beats the pulse and is told who is on the other side.
 #[derive(Debug, Clone)]
 pub(super) struct Arriving {
-    pub(super) router: Router,
+    pub(super) entrance: Entrance,
     pub(super) peer: SocketAddr,
     pub(super) pulse: Arc<Pulse>,
 }
@@ -124,18 +126,17 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    type Response = <Router as Service<Request<B>>>::Response;
-    type Error = <Router as Service<Request<B>>>::Error;
-    type Future = <Router as Service<Request<B>>>::Future;
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<Request<B>>::poll_ready(&mut self.router, context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Answering {
         self.pulse.requests.fetch_add(1, Ordering::Relaxed);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        self.router.call(request)
+        self.entrance.call(request, self.peer)
     }
 }
 

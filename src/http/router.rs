@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use super::doors::Doors;
+use super::entrance::Entrance;
 use super::layers::{Front, not_found};
 use super::people::{account, choose_account, consent, home, login, setup, sign_out};
 use super::protocol::{
@@ -14,9 +15,19 @@ use super::protocol::{
 };
 use super::{assets, health};
 
-/// The house, ready to be listened for.
+/// The house, ready to be served.
+pub fn entrance(doors: Doors) -> Entrance {
+    let front = Front::new(doors.app().config(), doors.brand());
+    Entrance::new(routes(doors.clone(), front.clone()), front, doors)
+}
+
+/// All of it by its routes, for who asks without a network.
 pub fn router(doors: Doors) -> Router {
     let front = Front::new(doors.app().config(), doors.brand());
+    routes(doors, front)
+}
+
+fn routes(doors: Doors, front: Front) -> Router {
     Router::new()
         // relying apps: metadata
         .route("/.well-known/openid-configuration", get(documents::discovery).options(preflight::public))

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Limits, ListenAddress};
 
 use super::connection::Manners;
+use super::entrance::Entrance;
 use super::open_files;
 use super::places::Places;
 use super::tls::Certificate;
@@ -98,15 +98,14 @@ impl Server {
     ///
     /// # Errors
     /// A listener that ended by itself; the others are stopped then.
-    pub async fn serve(self, router: Router, stop: CancellationToken) -> Result<(), ServerError> {
+    pub async fn serve(self, entrance: impl Into<Entrance>, stop: CancellationToken) -> Result<(), ServerError> {
         // A child, so that a listener that ends stops its neighbours and nothing else.
         let stop = stop.child_token();
         let house = Arc::new(House {
             graceful_stop: self.limits.graceful_stop,
             manners: Manners::new(self.certificate.as_ref().map(Certificate::config), self.limits),
             places: self.places,
-            // Once for all, since it costs something to make it one service.
-            router: router.with_state(()),
+            entrance: entrance.into(),
             stop: stop.clone(),
         });
         let mut tasks = JoinSet::new();
@@ -224,7 +223,7 @@ struct House {
     graceful_stop: Duration,
     manners: Manners,
     places: Arc<Places>,
-    router: Router,
+    entrance: Entrance,
     stop: CancellationToken,
 }
 
@@ -263,7 +262,7 @@ impl House {
         // Each its own, so that they do not all look at one lock.
         let (house, stop) = (Arc::clone(self), self.stop.child_token());
         connections.spawn(async move {
-            house.manners.serve(tcp, peer, house.router.clone(), stop).await;
+            house.manners.serve(tcp, peer, house.entrance.clone(), stop).await;
             drop(place);
         });
     }

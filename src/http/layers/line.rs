@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::MatchedPath;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use tracing::Span;
@@ -15,10 +15,30 @@ use crate::http::reply::Remark;
 pub(super) struct Line {
     pub(super) visit: Visit,
     method: Method,
-    route: Option<MatchedPath>,
+    route: Option<Route>,
     voice: Voice,
     pub(super) started: Instant,
     finished: bool,
+}
+
+/// The pattern of a path.
+#[derive(Debug)]
+pub(super) enum Route {
+    Matched(MatchedPath),
+    /// Without the router.
+    Fixed(&'static str),
+}
+
+impl From<MatchedPath> for Route {
+    fn from(path: MatchedPath) -> Self {
+        Self::Matched(path)
+    }
+}
+
+impl From<&'static str> for Route {
+    fn from(path: &'static str) -> Self {
+        Self::Fixed(path)
+    }
 }
 
 /// How a route is logged when all went well.
@@ -33,19 +53,16 @@ pub(super) enum Voice {
 }
 
 impl Line {
-    pub(super) fn of(request: &Request, visit: Visit, voice: Voice) -> Self {
-        Self {
-            visit,
-            method: request.method().clone(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-            voice,
-            started: Instant::now(),
-            finished: false,
-        }
+    pub(super) fn of(method: &Method, route: Option<Route>, visit: Visit, voice: Voice) -> Self {
+        Self { visit, method: method.clone(), route, voice, started: Instant::now(), finished: false }
     }
 
     fn route(&self) -> &str {
-        self.route.as_ref().map_or("(none)", MatchedPath::as_str)
+        match &self.route {
+            Some(Route::Matched(path)) => path.as_str(),
+            Some(Route::Fixed(path)) => path,
+            None => "(none)",
+        }
     }
 
     /// The span in which the handler runs, so that whatever it logs carries the request's id.
