@@ -82,3 +82,26 @@ async fn a_declaration_that_changes_nothing_writes_nothing_and_waits_for_nobody(
     // The row that admins are counted under.
     assert_eq!(house.store.number("SELECT COUNT(*) FROM installation").await, 0);
 }
+
+#[tokio::test]
+async fn each_member_that_differs_is_written_and_named_in_the_audit() {
+    let house = House::open().await;
+    let alice = house.person("alice", &[]).await;
+    let is = registration("alice", &[]);
+    let claims = serde_json::Map::from_iter([("name".to_owned(), json!("Alice Liddell"))]);
+    for (shall, member) in [
+        (Registration { email: Some("other@example.com".to_owned()), ..is.clone() }, "email"),
+        (Registration { email_verified: !is.email_verified, ..is.clone() }, "email_verified"),
+        (Registration { claims, ..is.clone() }, "claims"),
+        (Registration { roles: vec!["editor".to_owned()], ..is.clone() }, "roles"),
+    ] {
+        let changed = vec![Applied::Changed(alice.clone())];
+        house.store.run("UPDATE users SET updated_at = 1").await;
+        assert_eq!(declared(&house, vec![shall.clone()]).await, Ok(changed.clone()), "{member}");
+        assert_eq!(declared(&house, vec![shall]).await, Ok(vec![Applied::Unchanged(alice.clone())]), "{member}");
+        let audited = house.store.texts("SELECT data FROM audit WHERE action = 'user.update' ORDER BY id DESC").await;
+        assert_eq!(audited[0], json!({ "changed": [member] }).to_string());
+        assert_eq!(house.store.number("SELECT updated_at FROM users").await, ACT.now.as_seconds());
+        assert_eq!(declared(&house, vec![is.clone()]).await, Ok(changed), "{member}");
+    }
+}

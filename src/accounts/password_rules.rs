@@ -142,7 +142,9 @@ mod tests {
         for text in ["1234567890", "QwertyUiop", "1q2w3e4r5t", "Dragon2026!", "!!sunshine11", "Password123"] {
             assert_eq!(checked(text), Err(WeakPassword::Common), "{text}");
         }
-        for text in ["correct horse battery", "kV7-zrtwqpn", "dragon-eats-sunshine", "73949201937-abba"] {
+        for text in
+            ["correct horse battery", "kV7-zrtwqpn", "dragon-eats-sunshine", "73949201937-abba", "dragon7391846205"]
+        {
             assert_eq!(checked(text), Ok(()), "{text}");
         }
     }

@@ -424,6 +424,20 @@ mod tests {
         assert!(passwords.0.shared.lock().jobs.is_empty());
     }
 
+    #[test]
+    fn a_thread_passes_over_what_nobody_waits_for_any_more() {
+        let params = Params::new(64, 1, 1, None).unwrap();
+        let dearest = AtomicU64::new(cost_of(&params));
+        let shared = Shared { queue: Mutex::default(), came: Condvar::new(), params, dearest };
+        let (gone, _) = oneshot::channel();
+        let (wanted, _waits) = oneshot::channel();
+        for (password, back) in [("left alone", gone), ("waited for", wanted)] {
+            shared.lock().jobs.push_back(Job::Hash { password: secret(password), back });
+        }
+        let job = next(&shared, &mut Vec::new()).unwrap();
+        assert_eq!(job.password().expose(), "waited for");
+    }
+
     #[tokio::test]
     async fn without_a_hash_nothing_matches() {
         let passwords = Passwords::start(policy()).unwrap();

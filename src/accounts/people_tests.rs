@@ -132,6 +132,32 @@ async fn disabling_ends_everything_and_enabling_brings_nothing_back() {
 }
 
 #[tokio::test]
+async fn who_is_signed_out_everywhere_may_sign_in_again() {
+    let house = House::open().await;
+    let alice = house.person("alice", &[]).await;
+    house.person("bob", &[]).await;
+    let mut hers = Vec::new();
+    for _ in 0..2 {
+        hers.push(house.signed_in("alice", &house.browser().await).await);
+    }
+    let bobs = house.signed_in("bob", &house.browser().await).await;
+    let out = async |id: &UserId| {
+        let id = id.clone();
+        house.store.write(async move |tx| sign_out(tx, &id, ACT).await).await.unwrap()
+    };
+
+    assert_eq!(out(&alice).await.unwrap().sessions.len(), 2);
+
+    for signed_in in &hers {
+        assert!(house.session_of(signed_in.cookie.expose(), NOW).await.is_none());
+    }
+    assert!(house.session_of(bobs.cookie.expose(), NOW).await.is_some());
+    assert!(out(&alice).await.unwrap().is_empty());
+    assert_eq!(out(&UserId::fresh()).await, Err(PeopleError::NotFound));
+    house.signed_in("alice", &hers[0].session.browser_id).await;
+}
+
+#[tokio::test]
 async fn the_last_admin_stays() {
     let house = House::open().await;
     let alice = house.person("alice", &["admin"]).await;

@@ -196,6 +196,7 @@ mod tests {
         for (name, value) in [
             ("name", json!("Alice Liddell")),
             ("address", json!({"locality": "Oxford", "formatted": "1 High St\nOxford"})),
+            ("address", json!({"formatted": "1 High St\r\nOxford"})),
             ("birthdate", json!("1852-05-04")),
             ("birthdate", json!("0000-02-29")),
             ("birthdate", json!("1852")),
@@ -207,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn all_claims_together_have_at_most_16_kib_as_json() {
+        let of = |bytes: usize| with("name", json!("x".repeat(bytes - r#"{"name":""}"#.len())));
+        assert_eq!(of(16 * 1024), Ok(()));
+        assert_eq!(of(16 * 1024 + 1), Err(BadRegistration::TooMuch));
+    }
+
+    #[test]
     fn other_claims_and_other_kinds_are_refused_by_name() {
         for (name, value) in [
             ("name", json!(5)),
@@ -214,10 +222,14 @@ mod tests {
             ("address", json!("Oxford")),
             ("address", json!({"planet": "Earth"})),
             ("address", json!({"locality": 5})),
+            ("address", json!({"locality": "Ox\u{7}ford"})),
             ("birthdate", json!("1851-02-29")),
             ("birthdate", json!("yesterday")),
             ("birthdate", json!("18520504")),
+            ("birthdate", json!("+001852-05-04")),
+            ("birthdate", json!("1852-05-04T10:00")),
             ("picture", json!("javascript:alert(1)")),
+            ("picture", json!("ftp://example.com/alice.png")),
             ("phone_number_verified", json!("yes")),
         ] {
             let refused = with(name, value.clone());

@@ -51,6 +51,23 @@ async fn refusals_look_alike_and_open_nothing() {
 }
 
 #[tokio::test]
+async fn the_audit_tells_the_browser_and_the_network_of_every_try() {
+    let house = House::open().await;
+    house.person("alice", &[]).await;
+    let browser = house.browser().await;
+    assert!(is_wrong(&house.sign_in("alice", "x", &browser).await));
+    house.signed_in("alice", &browser).await;
+    let rows = house.store.texts("SELECT data FROM audit WHERE action LIKE 'sign_in.%' ORDER BY id").await;
+    let told: Vec<serde_json::Value> = rows.iter().map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(told.len(), 2);
+    for data in &told {
+        assert_eq!(data["browser"], browser.as_str());
+        assert!(data["network"].as_str().is_some_and(|network| !network.is_empty()), "{data}");
+    }
+    assert_eq!(told[0]["network"], told[1]["network"]);
+}
+
+#[tokio::test]
 async fn what_was_typed_is_not_written_down() {
     let house = House::open().await;
     house.person("alice", &[]).await;
@@ -364,7 +381,10 @@ async fn a_direct_session_is_marked_and_a_sign_in_at_the_page_unmarks_it() {
         SignIn { direct: true, device: "a\u{7}b".repeat(200), ..wish("alice", PASSWORD, &browser, "::ffff:192.0.2.1") };
     let Outcome::SignedIn(first) = house.accounts.sign_in(direct, NOW).await.unwrap() else { panic!("refused") };
     assert!(first.session.direct);
-    assert_eq!((first.session.device.len(), first.session.address.as_str()), (200, "192.0.2.1"));
+    assert_eq!(
+        (first.session.device.as_str(), first.session.address.as_str()),
+        ("ab".repeat(100).as_str(), "192.0.2.1")
+    );
     let second = house.signed_in("alice", &browser).await;
     assert!(!second.session.direct);
     assert_eq!(second.session.id, first.session.id);

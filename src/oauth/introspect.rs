@@ -22,12 +22,6 @@ impl Introspection {
     fn inactive() -> Self {
         Self(json!({ "active": false }))
     }
-
-    /// Whether the token is alive and for the caller.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        self.0.get("active") == Some(&Value::Bool(true))
-    }
 }
 
 /// Tells a caller about a token.

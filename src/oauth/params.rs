@@ -120,8 +120,9 @@ mod tests {
         assert!(params.refuse_duplicates().is_ok());
         assert!(Params::parse(b"a=1&a=1").refuse_duplicates().is_err());
         assert!(Params::parse(b"a=1&b=2&a=").refuse_duplicates().is_ok(), "an empty value is no value");
-        let many: String = (0..=MOST).map(|n| format!("p{n}=1&")).collect();
-        assert!(Params::parse(many.as_bytes()).refuse_duplicates().is_err());
+        let many = |count| -> String { (0..count).map(|n| format!("p{n}=1&")).collect() };
+        assert!(Params::parse(many(MOST).as_bytes()).refuse_duplicates().is_ok());
+        assert!(Params::parse(many(MOST + 1).as_bytes()).refuse_duplicates().is_err());
         assert!(Params::parse(b"a=%00").refuse_nul().is_err());
         assert_eq!(Params::parse(params.encoded().as_bytes()).get("state"), Some("a b c"));
     }

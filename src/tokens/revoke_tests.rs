@@ -87,13 +87,17 @@ async fn each_choice_ends_what_hangs_on_it_and_nothing_else() {
 
 #[tokio::test]
 async fn parents_remember_since_when_grants_count() {
-    for (what, users, clients, consents) in [
-        (What::User(id(|id| UserId::new(id), "u1")), "u1", "", 3),
-        (What::Client(id(|id| ClientId::new(id), "c1")), "", "c1", 3),
-        (What::Consent { user: id(|id| UserId::new(id), "u1"), client: id(|id| ClientId::new(id), "c1") }, "", "", 2),
+    let user = id(|id| UserId::new(id), "u1");
+    let sessions = What::SessionsOf { user, keep: None };
+    for (what, reason, users, clients, consents) in [
+        (What::User(user), EndReason::Admin, "u1", "", 3),
+        (sessions, EndReason::PasswordChanged, "u1", "", 3),
+        (sessions, EndReason::Admin, "", "", 3),
+        (What::Client(id(|id| ClientId::new(id), "c1")), EndReason::Admin, "", "c1", 3),
+        (What::Consent { user, client: id(|id| ClientId::new(id), "c1") }, EndReason::Admin, "", "", 2),
     ] {
         let store = house().await;
-        ended(&store, what, EndReason::Admin).await;
+        ended(&store, what, reason).await;
         assert_eq!(store.texts("SELECT id FROM users WHERE not_before = 1800000000").await.join(" "), users);
         assert_eq!(store.texts("SELECT client_id FROM clients WHERE not_before = 1800000000").await.join(" "), clients);
         assert_eq!(store.number("SELECT COUNT(*) FROM consents").await, consents);
@@ -161,7 +165,9 @@ async fn no_unit_ends_more_than_a_batch_and_the_rest_follows() {
             0
         );
         assert_eq!(store.number("SELECT COUNT(*) FROM grants WHERE id IN ('g2', 'g3') AND ended_at IS NULL").await, 2);
+        let audited = store.number("SELECT COUNT(*) FROM audit").await;
         assert_eq!(end_rest(&store, &whole, EndReason::Admin, "cli", NOW).await.unwrap(), 0);
+        assert_eq!(store.number("SELECT COUNT(*) FROM audit").await, audited, "nothing ended, nothing is told");
         if matches!(whole, Whole::SessionsOf(_)) {
             continue;
         }

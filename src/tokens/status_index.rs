@@ -48,3 +48,47 @@ impl StatusIndices {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::store::testing::TestStore;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn in_days(days: i64) -> Timestamp {
+        Timestamp::from_seconds(NOW.as_seconds() + days * DAY)
+    }
+
+    #[tokio::test]
+    async fn a_used_up_block_is_followed_by_another_and_no_place_is_given_twice() {
+        let store = TestStore::open().await;
+        let places = StatusIndices::default();
+        let mut seen = HashSet::new();
+        for _ in 0..=BLOCK {
+            let place = places.draw(&store, NOW, NOW).await.unwrap();
+            assert!(place.index >= 0 && seen.insert((place.list, place.index)), "{place:?}");
+        }
+        let blocks: HashSet<_> = seen.iter().map(|(list, index)| (*list, index / BLOCK)).collect();
+        assert_eq!(blocks.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_block_serves_its_day_until_that_day_is_over() {
+        let store = TestStore::open().await;
+        let places = StatusIndices::default();
+        let days = || -> Vec<i64> {
+            let mut days: Vec<i64> = places.0.lock().unwrap().keys().map(|day| day - NOW.as_seconds() / DAY).collect();
+            days.sort_unstable();
+            days
+        };
+        for ends in [in_days(0), in_days(1), in_days(2)] {
+            places.draw(&store, ends, NOW).await.unwrap();
+        }
+        assert_eq!(days(), [0, 1, 2]);
+        places.draw(&store, in_days(3), in_days(1)).await.unwrap();
+        assert_eq!(days(), [1, 2, 3]);
+    }
+}

@@ -224,6 +224,152 @@ async fn no_status_bit_is_ever_cleared() {
 }
 
 #[tokio::test]
+async fn only_a_client_that_is_there_may_introspect() {
+    let store = TestStore::open().await;
+    let api = |caller: &str| {
+        let introspected_by = vec![caller.to_owned()];
+        vec![ResourceMetadata { introspected_by, ..resource("https://api.example.com", &["a:read"]) }]
+    };
+    let with = |caller: &str, clients| Declaration { clients, resources: api(caller), ..Declaration::default() };
+    let jobs = || vec![service("job", "", "mac", true)];
+    let refused = declare(&store, with("nobody", jobs())).await.unwrap_err();
+    assert_eq!(refused.iter().map(|refused| refused.error.member).collect::<Vec<_>>(), ["introspected_by"]);
+    declare(&store, with("job", jobs())).await.unwrap();
+    declare(&store, with("job", Vec::new())).await.unwrap();
+    assert!(declare(&store, with("nobody", Vec::new())).await.is_err(), "another one is there");
+}
+
+#[tokio::test]
+async fn who_proves_itself_by_a_secret_has_one_and_nobody_else() {
+    let store = TestStore::open().await;
+    let app = || cookie_client("app", "https://app.example.com");
+    let chosen = |chosen| Some(DeclaredSecret { mac: "mac".to_owned(), chosen });
+    let of = async |one| {
+        let outcome = declare(&store, Declaration { clients: vec![one], ..Declaration::default() }).await;
+        outcome.err().unwrap_or_default().iter().map(|refused| refused.error.member).collect::<Vec<_>>()
+    };
+    assert_eq!(of(DeclaredClient { secret: None, ..service("job", "", "", false) }).await, ["client_secret"]);
+    assert_eq!(of(DeclaredClient { secret: chosen(true), ..app() }).await, ["client_secret"]);
+    assert!(clients::list(&mut store.read().await.unwrap()).await.unwrap().is_empty());
+    // One that was made for it in case it needs one is left aside, and one that it has need not be said again.
+    assert!(of(DeclaredClient { secret: chosen(false), ..app() }).await.is_empty());
+    assert!(client(&store, "app").await.unwrap().secret_macs.is_empty());
+    assert!(of(service("job", "", "mac", true)).await.is_empty());
+    assert!(of(DeclaredClient { secret: None, ..service("job", "", "", false) }).await.is_empty());
+    assert_eq!(client(&store, "job").await.unwrap().secret_macs, ["mac"]);
+}
+
+#[tokio::test]
+async fn only_the_client_that_is_named_is_put_into_service() {
+    let store = TestStore::open().await;
+    let jobs = vec![service("job", "", "mac", true), service("other", "", "mac", true)];
+    declare(&store, Declaration { clients: jobs, ..Declaration::default() }).await.unwrap();
+    let other = ClientId::new("other");
+    assert!(act(&store, NOW, async move |tx, registrar| registrar.disable_client(tx, &other).await).await);
+    for id in ["job", "nobody"] {
+        let id = ClientId::new(id);
+        assert_eq!(
+            act(&store, NOW, async move |tx, registrar| registrar.enable_client(tx, &id).await).await,
+            Ok(false)
+        );
+    }
+    assert!(client(&store, "job").await.unwrap().is_active());
+    assert!(!client(&store, "other").await.unwrap().is_active());
+    assert_eq!(store.number("SELECT COUNT(*) FROM audit WHERE action = 'client.enable'").await, 0);
+}
+
+#[tokio::test]
+async fn a_client_out_of_service_holds_no_origin_until_it_comes_back() {
+    let store = TestStore::open().await;
+    let app = || cookie_client("app", "https://app.example.com");
+    let new = || cookie_client("new", "https://app.example.com");
+    let all = |clients| Declaration { clients, ..Declaration::default() };
+    declare(&store, all(vec![app()])).await.unwrap();
+    let id = ClientId::new("app");
+    assert!(act(&store, NOW, async move |tx, registrar| registrar.disable_client(tx, &id).await).await);
+
+    let outcome = declare(&store, all(vec![app(), new()])).await.unwrap();
+
+    assert_eq!(outcome.out_of_service, [ClientId::new("app")]);
+    let id = ClientId::new("app");
+    let errors = act(&store, NOW, async move |tx, registrar| registrar.enable_client(tx, &id).await).await.unwrap_err();
+    assert!(errors.iter().all(|error| error.member == "allowed_origins") && !errors.is_empty(), "{errors:?}");
+    assert!(!client(&store, "app").await.unwrap().is_active());
+}
+
+#[tokio::test]
+async fn what_is_declared_no_more_goes_even_if_nothing_else_changes() {
+    let app = || vec![cookie_client("app", "https://app.example.com")];
+    let api = || vec![resource("https://api.example.com", &["a:read"])];
+    let (client, of_api) = (Item::Client("app".to_owned()), Item::Resource("https://api.example.com".to_owned()));
+    for (clients, resources, gone) in [(Vec::new(), api(), client), (app(), Vec::new(), of_api)] {
+        let store = TestStore::open().await;
+        declare(&store, Declaration { clients: app(), resources: api(), prune: false }).await.unwrap();
+        let rest = Declaration { clients, resources, prune: true };
+        assert_eq!(declare(&store, rest.clone()).await.unwrap().deeds, [(gone, Deed::Disabled)]);
+        assert!(declare(&store, rest).await.unwrap().deeds.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn every_deed_is_in_the_audit() {
+    let store = TestStore::open().await;
+    let with = |clients, scopes: &[&str]| Declaration {
+        clients,
+        resources: vec![resource("https://api.example.com", scopes)],
+        prune: true,
+    };
+    declare(&store, with(vec![service("job", "", "one", true)], &["a:read"])).await.unwrap();
+    declare(&store, with(vec![service("job", "a:read", "one", true)], &["a:read", "a:write"])).await.unwrap();
+    act(&store, NOW, async move |tx, registrar| {
+        let id = ClientId::new("job");
+        assert!(registrar.turn_secret(tx, &id, Some("two"), true).await?);
+        assert!(registrar.disable_client(tx, &id).await?);
+        assert_eq!(registrar.enable_client(tx, &id).await?, Ok(true));
+        assert!(registrar.disable_client(tx, &id).await?);
+        assert!(registrar.remove_client(tx, &id).await?);
+        Ok(())
+    })
+    .await;
+    declare(&store, Declaration { prune: true, ..Declaration::default() }).await.unwrap();
+    let audited = store.texts("SELECT actor || ' ' || action || ' ' || subject FROM audit ORDER BY id").await;
+    assert_eq!(
+        audited,
+        [
+            "cli resource.create https://api.example.com",
+            "cli client.create job",
+            "cli resource.update https://api.example.com",
+            "cli client.update job",
+            "cli client.secret job",
+            "cli client.disable job",
+            "cli client.enable job",
+            "cli client.disable job",
+            "cli client.remove job",
+            "cli resource.disable https://api.example.com",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_audit_names_what_changed_of_a_client() {
+    let store = TestStore::open().await;
+    let with = |one| Declaration {
+        clients: vec![one],
+        resources: vec![resource("https://api.example.com", &["a:read"])],
+        ..Declaration::default()
+    };
+    declare(&store, with(service("job", "", "first", true))).await.unwrap();
+    for (one, changed) in [
+        (service("job", "a:read", "first", true), "{\"changed\":[\"scope\"]}"),
+        (service("job", "a:read", "second", true), "{\"changed\":[\"client_secret\"]}"),
+    ] {
+        declare(&store, with(one)).await.unwrap();
+        let told = store.texts("SELECT data FROM audit WHERE action = 'client.update' ORDER BY id DESC").await;
+        assert_eq!(told[0], changed);
+    }
+}
+
+#[tokio::test]
 async fn disabling_ends_grants_and_removing_keeps_their_bits() {
     let store = TestStore::open().await;
     let app = Declaration { clients: vec![cookie_client("app", "https://app.example.com")], ..Declaration::default() };

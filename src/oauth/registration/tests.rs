@@ -240,6 +240,11 @@ fn bad_clients_are_refused_at_the_member_that_is_wrong() {
         (format!("{WEB}policy_uri = 'javascript:alert(1)'"), "policy_uri"),
         (format!("{WEB}tos_uri = 'https://me:pw@app.example.com/'"), "tos_uri"),
         (format!("{WEB}tos_uri = 'https://app.example.com/\"><script>'"), "tos_uri"),
+        (format!("{WEB}tos_uri = 'https://me@app.example.com/'"), "tos_uri"),
+        (format!("{WEB}tos_uri = 'https://:pw@app.example.com/'"), "tos_uri"),
+        (format!("{WEB}tos_uri = 'https://app.example.com/ä'"), "tos_uri"),
+        (format!("{WEB}tos_uri = 'https://app.example.com/a b'"), "tos_uri"),
+        (format!("{WEB}tos_uri = \"https://app.example.com/\\u007f\""), "tos_uri"),
         (format!("{WEB}owner = ''"), "owner"),
         (format!("{WEB}contacts = [\"a\\nb\"]"), "contacts"),
     ];
@@ -252,6 +257,40 @@ fn bad_clients_are_refused_at_the_member_that_is_wrong() {
     let errors = check(&no_key, &format!("{WEB}id_token_signed_response_alg = 'RS256'")).unwrap_err();
     assert_eq!(errors[0].member, "id_token_signed_response_alg");
     assert_eq!(check(&no_key, WEB).unwrap().id_token_signed_response_alg, Alg::ES256);
+}
+
+#[test]
+fn names_lists_and_addresses_are_good_up_to_their_bounds() {
+    let name = |length| format!("client_name = '{}'", "ä".repeat(length));
+    let owner = |length| format!("owner = '{}'", "x".repeat(length));
+    let contacts = |count| format!("contacts = {:?}", vec!["a@example.com"; count]);
+    let address = |length: usize| format!("tos_uri = 'https://app.example.com/{}'", "x".repeat(length - 24));
+    let goodbyes = |count| {
+        let uris: Vec<String> = (0..count).map(|at| format!("https://app.example.com/{at}")).collect();
+        format!("post_logout_redirect_uris = {uris:?}")
+    };
+    for (text, member) in [
+        ([name(128), name(129)], "client_name"),
+        ([owner(128), owner(129)], "owner"),
+        ([contacts(100), contacts(101)], "contacts"),
+        ([address(2048), address(2049)], "tos_uri"),
+        ([goodbyes(100), goodbyes(101)], "post_logout_redirect_uris"),
+        (["default_max_age = '365d'".to_owned(), "default_max_age = 31536001".to_owned()], "default_max_age"),
+        (["refresh_lifetime = '365d'".to_owned(), "refresh_lifetime = 31536001".to_owned()], "refresh_lifetime"),
+        (["access_token_ttl = 60".to_owned(), "access_token_ttl = 59".to_owned()], "access_token_ttl"),
+        (["access_token_ttl = 3600".to_owned(), "access_token_ttl = 3601".to_owned()], "access_token_ttl"),
+    ] {
+        let [most, more] = text.map(|text| format!("{WEB}{text}"));
+        good(&most);
+        let members: Vec<_> = check(&production(), &more).unwrap_err().iter().map(|error| error.member).collect();
+        assert_eq!(members, [member], "{more}");
+    }
+    let resource = |text: &str| check_resource(&production(), &[], |_| true, &toml::from_str(text).unwrap());
+    let api = "identifier = 'https://api.example.com'\n";
+    assert!(resource(&format!("{api}name = '{}'", "ä".repeat(128))).is_ok());
+    assert!(resource(&format!("{api}name = '{}'", "ä".repeat(129))).is_err());
+    // Where no name is given the identifier stands for it, however long it is.
+    assert!(resource(&format!("identifier = 'https://api.example.com/{}'", "x".repeat(200))).is_ok());
 }
 
 #[test]
@@ -351,6 +390,12 @@ fn a_native_app_may_use_any_port_of_its_loopback_name() {
         let all = [Listed { id: &app_id, settings: &app }];
         assert_eq!(check_together(Listed { id: &other_id, settings: &settings }, &all).is_ok(), fits, "{uri}");
     }
+    // A server has the port it is registered with.
+    let all = [Listed { id: &app_id, settings: &app }];
+    for (port, fits) in [(8081, false), (8082, true)] {
+        let server = check(&development, &format!("redirect_uris = ['http://localhost:{port}/cb']")).unwrap();
+        assert_eq!(check_together(Listed { id: &other_id, settings: &server }, &all).is_ok(), fits, "{port}");
+    }
 }
 
 #[test]
@@ -382,6 +427,12 @@ fn resources_own_their_scopes() {
         let errors = check(&text).expect_err(&text);
         assert_eq!(errors[0].member, member, "{text}: {errors:?}");
     }
+}
+
+#[test]
+fn a_bit_stays_set_for_the_longest_life_of_a_token_the_time_others_may_be_behind_and_a_margin() {
+    let now = Timestamp::from_seconds(1_800_000_000);
+    assert_eq!(production().invalid_until(now), now.plus(Duration::from_secs(3600 + 30 + 900)));
 }
 
 #[test]

@@ -76,6 +76,21 @@ async fn a_process_that_has_not_looked_for_too_long_gives_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_given_without_asking_the_database_needs_a_younger_look_at_it() {
+    let provider = TestProvider::start().await;
+    let worker = provider.client("worker");
+    let ask = async || worker.token(&[("grant_type", "client_credentials")]).await;
+    provider.app().clock.advance(Duration::from_secs(10));
+    ask().await.expect_tokens();
+    provider.app().clock.advance(Duration::from_secs(1));
+
+    ask().await.expect(503);
+
+    provider.follow_changes().await;
+    ask().await.expect_tokens();
+}
+
+#[tokio::test]
 async fn a_running_process_hears_of_a_change_when_it_happens() {
     // PostgreSQL tells; on SQLite the poll has to be quick.
     let provider = TestProvider::start().await;

@@ -64,6 +64,21 @@ async fn a_hint_about_another_session_asks() {
 }
 
 #[tokio::test]
+async fn a_hint_and_a_client_id_name_the_same_app() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    let query = |id: &str| encode(&[("id_token_hint", &tokens.id), ("client_id", id)]);
+
+    browser.come(&format!("/oauth2/logout?{}", query("web"))).await.expect(400);
+    assert_eq!(provider.live_sessions().await, 1);
+
+    browser.come(&format!("/oauth2/logout?{}", query("own"))).await.expect(200).expect_text("You are signed out");
+    assert_eq!(provider.live_sessions().await, 0);
+}
+
+#[tokio::test]
 async fn a_hint_still_counts_when_it_has_expired() {
     let provider = TestProvider::start().await;
     let app = provider.client("own");

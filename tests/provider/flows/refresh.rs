@@ -46,7 +46,8 @@ async fn a_lost_answer_costs_a_public_app_its_family_and_raises_no_alarm() {
     let second = app.refresh(&first.refresh).await.expect_tokens();
     provider.advance(11).await;
 
-    app.refresh(&first.refresh).await.expect_error("invalid_grant");
+    let refused = app.refresh(&first.refresh).await.expect_error("invalid_grant");
+    assert!(refused.text("error_description").contains("its successor never used"), "{refused:#?}");
 
     app.refresh(&second.refresh).await.expect_error("invalid_grant");
     assert_eq!(provider.end_reasons().await, ["lost_answer"]);
@@ -105,6 +106,8 @@ async fn a_confidential_app_may_do_without_rotation() {
         )
         .await;
     let first = app.tokens_of(ALICE).await;
+    let idle_until = "SELECT idle_expires_at FROM refresh_families";
+    let at_first = provider.number(idle_until).await;
     for _ in 0..3 {
         provider.advance(3600).await;
         assert_eq!(app.refresh(&first.refresh).await.expect_tokens().refresh, first.refresh);
@@ -113,6 +116,29 @@ async fn a_confidential_app_may_do_without_rotation() {
         (provider.number("SELECT generation FROM refresh_families").await, provider.live_families().await),
         (0, 1)
     );
+    assert_eq!(provider.number(idle_until).await - at_first, 3 * 3600, "it is in use and does not lie idle");
+    // To use what does not rotate is no retry, of which too many would end the family.
+    assert_eq!(provider.number("SELECT retry_streak FROM refresh_families").await, 0);
+}
+
+#[tokio::test]
+async fn a_web_app_without_a_secret_gets_the_short_life_of_a_browser_app() {
+    let provider = TestProvider::start().await;
+    let app = provider
+        .register(
+            "bare",
+            json!({
+                "application_type": "web", "redirect_uris": ["https://bare.example/callback"], "first_party": true,
+                "grant_types": ["authorization_code", "refresh_token"], "scope": "openid offline_access",
+                "token_endpoint_auth_method": "none",
+            }),
+        )
+        .await;
+    app.tokens_of(ALICE).await;
+    for column in ["expires_at", "idle_expires_at"] {
+        let until = provider.number(&format!("SELECT {column} FROM refresh_families")).await;
+        assert_eq!(until - provider.now(), 7 * 86_400, "{column}");
+    }
 }
 
 #[tokio::test]

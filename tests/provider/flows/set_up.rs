@@ -32,6 +32,12 @@ async fn the_link_creates_the_first_admin_and_then_works_no_more() {
     browser.go(&path).await.expect(404);
     assert_eq!(provider.texts("SELECT username FROM users").await, ["root"]);
     assert!(provider.texts("SELECT roles FROM users").await[0].contains("admin"));
+    let done = "SELECT value FROM installation WHERE name = 'setup_completed'";
+    assert_eq!(
+        provider.texts(done).await,
+        ["by link"],
+        "written with the admin, so that it holds when there is none again"
+    );
     let again = first_admin::invite(&provider.app().store, provider.app().clock.now()).await.unwrap();
     assert!(again.is_none());
 }

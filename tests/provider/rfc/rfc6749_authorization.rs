@@ -40,6 +40,22 @@ async fn a_state_that_was_not_sent_is_not_answered() {
     assert_eq!(provider.live_grants().await, 2);
 }
 
+/// §4.1.2: the state comes back exactly as it was sent, up to a length that every address can carry.
+#[tokio::test]
+async fn a_state_of_4096_bytes_comes_back_and_a_longer_one_is_refused() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let long = app.ask().with("state", &"s".repeat(4096));
+    let page = app.visit(&browser, &long).await;
+    assert_eq!(query_of(page.left_for(), "state"), Some("s".repeat(4096)));
+    let longer = app.ask().with("state", &"s".repeat(4097));
+    let page = app.visit(&browser, &longer).await;
+    assert_eq!(query_of(page.left_for(), "error"), Some("invalid_request".to_owned()));
+    assert_eq!(provider.live_grants().await, 1);
+}
+
 /// §3.1: unrecognised parameters are ignored, and those without a value treated as omitted.
 #[tokio::test]
 async fn unknown_and_empty_parameters_change_nothing() {

@@ -62,6 +62,19 @@ async fn a_verifier_has_43_to_128_unreserved_characters_and_meets_the_challenge(
     assert_eq!(provider.number("SELECT COUNT(*) FROM codes WHERE burnt_at IS NOT NULL").await, 13);
 }
 
+/// RFC 9700 §2.1.1: an app with a secret sends a challenge too, unless it is registered to do without.
+#[tokio::test]
+async fn a_secret_does_not_stand_for_a_challenge() {
+    let provider = TestProvider::start().await;
+    let app = provider.client("own");
+    let browser = provider.browser();
+    browser.sign_in(ALICE).await;
+    let asked = app.ask().without("code_challenge").without("code_challenge_method");
+    let page = app.visit(&browser, &asked).await;
+    assert_eq!(asked.error_in(page.left_for(), provider.issuer()), "invalid_request");
+    provider.expect_nothing_given().await;
+}
+
 /// RFC 9700 §2.1.1 and §4.8.2: a verifier without a challenge tells that somebody took the challenge away.
 #[tokio::test]
 async fn a_verifier_for_a_code_without_challenge_is_refused() {

@@ -76,6 +76,27 @@ async fn it_gives_the_default_scopes_and_no_more_whatever_is_asked() {
 }
 
 #[tokio::test]
+async fn what_outlives_a_session_or_opens_the_admin_api_is_not_given_although_the_app_is_registered_for_it() {
+    let provider = TestProvider::https().await;
+    let app = provider
+        .register(
+            "operator",
+            json!({
+                "application_type": "browser", "first_party": true, "direct_login": true, "owner": "shop",
+                "refresh_token_delivery": "cookie", "allowed_origins": ["https://operator.shop.test"],
+                "redirect_uris": ["https://operator.shop.test/callback"], "admin_api": true,
+                "scope": "openid offline_access frontdesk:admin notes:read",
+            }),
+        )
+        .await;
+    let wish = json!({ "username": ADMIN, "password": PASSWORD });
+
+    app.fetch_json(&provider.browser(), "/auth/login", wish).await.expect_tokens();
+
+    assert_eq!(provider.texts("SELECT scope FROM grants").await, ["openid notes:read"]);
+}
+
+#[tokio::test]
 async fn its_cookies_live_alike_with_or_without_an_end() {
     for (remember, expected) in [(Value::Null, None), (json!(false), None), (json!(true), Some("Max-Age=604800"))] {
         let provider = TestProvider::https().await;

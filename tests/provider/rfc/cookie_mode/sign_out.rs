@@ -82,6 +82,28 @@ async fn with_another_sessions_cookie_only_the_apps_own_family_ends() {
 }
 
 #[tokio::test]
+async fn with_an_older_cookie_of_the_session_only_the_apps_own_family_ends() {
+    let provider = TestProvider::https().await;
+    let (spa, second) = (provider.client("spa"), provider.client("second"));
+    let browser = provider.browser();
+    spa.signed_in_at(&browser, ALICE).await;
+    second.signed_in_at(&browser, ALICE).await;
+    let old = browser.copied_to("192.0.2.7");
+    // The same person comes back after a while and signs in again: the session stays, and its cookie is another one.
+    provider.advance(8 * 3600).await;
+    let page = browser.go("/login").await;
+    browser.submit(&page, "/login", &[("username", ALICE), ("password", PASSWORD)]).await.expect_at("/account");
+    assert_eq!(provider.live_sessions().await, 1);
+
+    let answer = spa.fetch(&old, "/oauth2/browser/logout", &[("scope", "session")]).await.expect(204);
+
+    assert_eq!(answer.set_cookies().len(), 1, "{answer:#?}");
+    second.refresh_at(&browser).await.expect_tokens();
+    browser.go("/account").await.expect_at("/account");
+    assert_eq!((provider.live_sessions().await, provider.live_families().await), (1, 1));
+}
+
+#[tokio::test]
 async fn whatever_ends_the_session_ends_its_families_and_what_they_gave() {
     for way in ["sign-out", "password", "disabled", "ended elsewhere", "another person"] {
         let provider = TestProvider::https().await;
