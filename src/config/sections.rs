@@ -179,7 +179,7 @@ section! {
         /// Connections that may be open at once; more wait.
         pub connections: u32 = 4_096,
         /// Connections that one network may hold; 0: no limit. Trusted proxies and this machine may hold all.
-        pub connections_per_network: u32 = 1_024,
+        pub connections_per_network: u32 = 256,
         /// Requests a minute from one network that do not prove who sends them; 0: no limit.
         pub requests_per_network: u32 = 3_000,
         /// Requests a minute by one client that has proven who it is; 0: no limit.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Limits;
 
 use super::entrance::Entrance;
-use super::pulse::{Arriving, Counted, Pulse};
+use super::pulse::{Arriving, Counted, End, Pulse};
 
 /// How all connections of a server are spoken with.
 pub(super) struct Manners {
@@ -56,19 +56,19 @@ impl Manners {
     {
         let (limits, pulse) = (&self.limits, Arc::clone(&service.pulse));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
-        let stands_still = tokio::select! {
+        let end = tokio::select! {
             biased;
             _ = connection.as_mut() => return,
-            () = stop.cancelled() => false,
-            () = pulse.stops(limits.header_timeout, limits.idle_timeout) => true,
+            () = stop.cancelled() => None,
+            end = pulse.stops(limits.header_timeout, limits.idle_timeout) => Some(end),
         };
         // Says over HTTP/2 which requests it will still answer, so that a client can safely ask elsewhere for the rest.
         connection.as_mut().graceful_shutdown();
-        if stands_still {
-            // To take leave, not to take all answers.
-            let _ = timeout(limits.header_timeout, connection).await;
-        } else {
-            let _ = connection.await;
+        // To take leave, not to take all answers. Who is silent now, as a telephone that sleeps, holds up no stop.
+        while timeout(limits.header_timeout, connection.as_mut()).await.is_err() {
+            if end == Some(End::StandsStill) || !pulse.is_asked() {
+                return;
+            }
         }
     }
 }

@@ -113,7 +113,7 @@ pub async fn not_found() -> StatusCode {
     StatusCode::NOT_FOUND
 }
 
-/// The layer for the whole router: `router.fallback(not_found).layer(Front::new(&config))`.
+/// The layer for the whole router: `router.fallback(not_found).layer(Front::new(&config, brand))`.
 #[derive(Debug, Clone)]
 pub struct Front(Arc<Rules>);
 

@@ -1,7 +1,7 @@
 //! How many connections there may be: in all, and from one network.
 //!
-//! Where all places are taken, a new connection waits as if it had not been taken from the system's queue: a moment later there
-//! is one again, since nobody may stand still. Who holds too many himself is turned away at once, so that he keeps nobody else
+//! Where all places are taken, a new connection waits as if it had not been taken from the system's queue: nobody may stand
+//! still, so there will be one again. Who holds too many himself is turned away at once, so that he keeps nobody else
 //! waiting. A proxy speaks for everybody, and so may hold all.
 
 use std::collections::HashMap;
@@ -33,7 +33,24 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Held {
     by_network: HashMap<IpNet, u32>,
-    said: Option<Instant>,
+    said: Said,
+    said_of_networks: Said,
+}
+
+/// When something was said last, so that it is not said all the time.
+#[derive(Debug, Default)]
+pub(super) struct Said(Option<Instant>);
+
+impl Said {
+    /// Whether it may be said again; then it counts as said.
+    pub(super) fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.0.is_none_or(|said| now.duration_since(said) >= BETWEEN_WORDS);
+        if due {
+            self.0 = Some(now);
+        }
+        due
+    }
 }
 
 /// A place, until it is dropped.
@@ -67,7 +84,7 @@ impl Places {
         let permit = match Arc::clone(&self.all).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                if self.has_something_to_say() {
+                if self.held().said.is_due() {
                     tracing::warn!(
                         connections = self.most,
                         "all connections are taken, new ones wait: limits.connections"
@@ -95,21 +112,13 @@ impl Places {
             *count += 1;
             return Some(Some(Share { places: Arc::clone(self), network }));
         }
+        let due = held.said_of_networks.is_due();
         drop(held);
-        if self.has_something_to_say() {
+        if due {
             let most = self.per_network;
             tracing::warn!(%network, most, "a network holds too many connections: limits.connections_per_network");
         }
         None
-    }
-
-    fn has_something_to_say(&self) -> bool {
-        let (now, mut held) = (Instant::now(), self.held());
-        let due = held.said.is_none_or(|said| now.duration_since(said) >= BETWEEN_WORDS);
-        if due {
-            held.said = Some(now);
-        }
-        due
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

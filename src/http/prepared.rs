@@ -68,7 +68,7 @@ impl Prepared {
             headers.insert(POLICY, HeaderValue::from_static("cross-origin"));
         }
         if unchanged {
-            // That of the document or none (RFC 9110 §8.6); left out, axum would say 0.
+            // That of the document or none (RFC 9110 §8.6); left out, axum would say 0. hyper leaves it out for GET over HTTP/1.1.
             headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {

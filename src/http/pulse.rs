@@ -1,8 +1,8 @@
 //! Whether a connection gets on.
 //!
-//! A connection lives from what it achieves: requests that begin, and bytes of answers that the other side takes. Bytes that
-//! come in are not enough, and neither are a few that go out: HTTP/2 answers a ping at no cost to who holds a hundred answers
-//! that he does not read.
+//! A connection lives from what it achieves: requests that begin, and bytes that the other side takes. Bytes that come in are
+//! not enough, and neither are a few that go out. Who asks for something from time to time can still keep a hundred answers that
+//! he does not read, so no connection grows old either.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,7 +18,7 @@ use axum::http::Request;
 use axum::response::Response;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower::Service;
 
 use super::entrance::{Answering, Entrance};
@@ -28,27 +28,52 @@ const LOOKS: u32 = 4;
 /// Bytes that must go out from one look to the next. At 60 seconds this asks for 68 bytes a second, which every telephone takes.
 const ENOUGH: u64 = 1_024;
 
+/// The age at which a connection ends, however well it gets on. A client that still has something to ask opens another.
+const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing happens.
+    StandsStill,
+    /// It is there for too long.
+    Old,
+}
+
 /// What a connection has achieved so far. Written by its own task alone.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     requests: AtomicU64,
+    /// Requests that are not worked on any more.
+    done: AtomicU64,
     taken: AtomicU64,
 }
 
 impl Pulse {
-    /// Returns when the first request has not begun within `first`, or when later the connection has stood still for `idle`.
-    pub(super) async fn stops(&self, first: Duration, idle: Duration) {
+    /// Returns when the first request has not begun within `first`, when later the connection has stood still for `idle`, or
+    /// when it is old.
+    pub(super) async fn stops(&self, first: Duration, idle: Duration) -> End {
+        let begun = Instant::now();
         sleep(first).await;
         if self.requests.load(Ordering::Relaxed) == 0 {
-            return;
+            return End::StandsStill;
         }
         let (mut seen, mut still) = (self.look(), 0);
-        while still < LOOKS {
+        while begun.elapsed() < LONGEST_LIFE {
             sleep(idle / LOOKS).await;
             let now = self.look();
             still = if now.0 != seen.0 || now.1 - seen.1 >= ENOUGH { 0 } else { still + 1 };
+            if still == LOOKS {
+                return End::StandsStill;
+            }
             seen = now;
         }
+        End::Old
+    }
+
+    /// Whether a request is worked on.
+    pub(super) fn is_asked(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) != self.done.load(Ordering::Relaxed)
     }
 
     fn look(&self) -> (u64, u64) {
@@ -128,21 +153,51 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Asked;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answering {
+    fn call(&mut self, request: Request<B>) -> Asked {
         self.pulse.requests.fetch_add(1, Ordering::Relaxed);
-        self.entrance.call(request, self.peer)
+        let done = Done(Arc::clone(&self.pulse));
+        Asked { answering: self.entrance.call(request, self.peer), done }
+    }
+}
+
+pin_project! {
+    /// A request that is worked on.
+    pub(super) struct Asked {
+        #[pin]
+        answering: Answering,
+        done: Done,
+    }
+}
+
+/// Counts when it goes: with the answer, or when nobody waits for it any more.
+struct Done(Arc<Pulse>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Future for Asked {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().answering.poll(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Instant, timeout};
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -160,7 +215,7 @@ mod tests {
             }
         };
         let ended = async {
-            tokio::select! { () = stops => {}, () = life => {} }
+            tokio::select! { _ = stops => {}, () = life => {} }
         };
         timeout(Duration::from_secs(most), ended).await.ok()?;
         Some(started.elapsed().as_secs())
@@ -183,16 +238,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_stands_still_stops_and_one_that_gets_on_does_not() {
-        let day = 86_400;
+        let young = 3_599;
         assert_eq!(
-            stops_after(day, |second, pulse| if second == 0 {
+            stops_after(young, |second, pulse| if second == 0 {
                 asks(pulse);
             })
             .await,
             Some(70)
         );
         assert_eq!(
-            stops_after(day, |second, pulse| if second % 59 == 0 {
+            stops_after(young, |second, pulse| if second % 59 == 0 {
                 asks(pulse);
             })
             .await,
@@ -206,9 +261,9 @@ mod tests {
                 takes(pulse, each);
             }
         };
-        assert_eq!(stops_after(day, reads(100)).await, None, "a slow reader");
+        assert_eq!(stops_after(young, reads(100)).await, None, "a slow reader");
         // As many as the answers to a ping each second.
-        assert_eq!(stops_after(day, reads(39)).await, Some(70));
+        assert_eq!(stops_after(young, reads(39)).await, Some(70));
     }
 
     #[tokio::test(start_paused = true)]
@@ -223,5 +278,41 @@ mod tests {
             .unwrap();
             assert!((60..=76).contains(&(stopped - last)), "{last}: {stopped}");
         }
+    }
+
+    /// Its requests may hold answers that nobody reads, and a few pings a second look like a slow reader.
+    #[tokio::test(start_paused = true)]
+    async fn no_connection_grows_old() {
+        let asked = |second: u64, pulse: &Pulse| {
+            if second.is_multiple_of(59) {
+                asks(pulse);
+            }
+        };
+        let pinged = |second: u64, pulse: &Pulse| {
+            if second == 0 {
+                asks(pulse);
+            }
+            takes(pulse, 3 * 39);
+        };
+        for stopped in [stops_after(86_400, asked).await, stops_after(86_400, pinged).await] {
+            assert!(stopped.is_some_and(|stopped| (3_600..=3_615).contains(&stopped)), "{stopped:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_worked_on_until_its_answer_is_there_or_nobody_wants_it() {
+        let pulse = Arc::new(Pulse::default());
+        let router = Router::new().route("/", get(async || "there")).route("/never", get(std::future::pending::<()>));
+        let peer = SocketAddr::from(([192, 0, 2, 1], 1));
+        let mut arriving = Arriving { entrance: Entrance::from(router), peer, pulse: pulse.clone() };
+        let mut ask = |path: &str| arriving.call(Request::get(path).body(Body::empty()).unwrap());
+        let answered = ask("/");
+        assert!(pulse.is_asked());
+        answered.await.unwrap();
+        assert!(!pulse.is_asked());
+        let given_up = ask("/never");
+        assert!(pulse.is_asked());
+        drop(given_up);
+        assert!(!pulse.is_asked());
     }
 }

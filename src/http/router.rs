@@ -1,4 +1,5 @@
-//! Every route of the house on one screen.
+//! Every route of the house on one screen. What `protocol/documents.rs` says is fetched all the time goes by them for HEAD and
+//! OPTIONS only.
 
 use axum::Router;
 use axum::extract::State;

@@ -15,7 +15,7 @@ use crate::config::{Config, Limits, ListenAddress};
 use super::connection::Manners;
 use super::entrance::Entrance;
 use super::open_files;
-use super::places::Places;
+use super::places::{Places, Said};
 use super::tls::Certificate;
 pub use super::tls::CertificateError;
 
@@ -81,7 +81,7 @@ impl Server {
         let addresses =
             sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(ServerError::Ended)?;
         let limits = config.limits.clone();
-        let connections = open_files::make_room(limits.connections);
+        let connections = open_files::make_room(limits.connections, config.database.max_connections);
         let proxies = config.server.trusted_proxies.clone();
         let places = Arc::new(Places::new(connections, limits.connections_per_network, proxies));
         Ok(Self { sockets, addresses, certificate, places, limits })
@@ -230,7 +230,7 @@ struct House {
 impl House {
     /// Takes connections until the stop, then waits for the last of them.
     async fn listen(self: Arc<Self>, socket: TcpListener) {
-        let mut connections = JoinSet::new();
+        let (mut connections, mut said) = (JoinSet::new(), Said::default());
         loop {
             tokio::select! {
                 biased;
@@ -242,7 +242,9 @@ impl House {
                     // Gone again while it waited.
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
-                        tracing::error!(%error, "no new connections can be taken for a moment");
+                        if said.is_due() {
+                            tracing::error!(%error, "no new connections can be taken for a moment");
+                        }
                         tokio::time::sleep(BREATH).await;
                     }
                 },

@@ -127,7 +127,7 @@ async fn row_138_who_makes_the_server_reset_is_ended_as_well() {
 
 #[tokio::test]
 async fn row_138_more_streams_than_allowed_are_refused() {
-    let house = House::new().await;
+    let house = House::with(|config| config.limits.graceful_stop = Duration::from_secs(1)).await;
     let mut client = house.client().await;
     let asked: Vec<u8> = streams().take(STREAMS).flat_map(|own| asking(own, "/held")).collect();
     client.send(&asked).await;

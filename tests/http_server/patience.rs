@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::frames::{Client, GOAWAY, HEADERS, NO_ERROR, asking, frame, get, shaken};
+use crate::frames::{Client, DATA, GOAWAY, HEADERS, NO_ERROR, asking, frame, get, shaken};
 use crate::support::{Files, PATIENCE, config, exchange, start, until};
 
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -136,4 +136,53 @@ async fn a_stop_does_not_wait_for_who_waits_for_a_place() {
     release.notify_one();
     assert!(hanging.await.unwrap().contains("finished"));
     stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn row_138_a_handshake_that_does_not_come_is_not_waited_for() {
+    let files = Files::new();
+    files.renew();
+    let running = start(&files.config());
+    // Nothing, and the beginning of a record that announces more.
+    for words in [&[][..], &[22, 3, 1, 2, 0, 1]] {
+        let mut silent = TcpStream::connect(running.address()).await.unwrap();
+        silent.write_all(words).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut answer)).await.expect("it was kept");
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_request_of_http_2_finish() {
+    let files = Files::new();
+    files.renew();
+    let running = start(&files.config());
+    let mut client = Client::greeting(&running, &files, &[]).await;
+    client.send(&asking(1, "/slow")).await;
+    running.entered.notified().await;
+    running.stop.cancel();
+    until(async || TcpStream::connect(running.address()).await.is_err()).await;
+    running.release.notify_one();
+    let frames = client.end().await;
+    assert!(frames.iter().any(|frame| frame.stream == 1 && frame.kind == DATA && frame.payload == b"finished"));
+    assert!(frames.iter().any(|frame| frame.kind == GOAWAY && frame.code() == Some(NO_ERROR)));
+    running.end().await;
+}
+
+/// As a telephone that sleeps: it was answered, and now does not say a word, not even to a ping.
+#[tokio::test]
+async fn a_stop_does_not_wait_for_who_is_silent() {
+    let files = Files::new();
+    files.renew();
+    let mut config = files.config();
+    config.limits.graceful_stop = PATIENCE * 2;
+    let running = start(&config);
+    let mut client = Client::greeting(&running, &files, &[]).await;
+    client.send(&asking(1, "/slow")).await;
+    running.entered.notified().await;
+    running.release.notify_one();
+    running.end().await;
+    let frames = client.end().await;
+    assert!(frames.iter().any(|frame| frame.stream == 1 && frame.kind == DATA));
 }

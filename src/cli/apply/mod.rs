@@ -111,7 +111,8 @@ async fn apply(context: &Context, store: &Store, file: File, arguments: &Argumen
         hashes,
         vault,
         now,
-        arguments: (arguments.prune, arguments.reset_passwords),
+        prune: arguments.prune,
+        reset_passwords: arguments.reset_passwords,
     };
     let dry_run = arguments.dry_run;
     let done = write_or_undo(store, async move |tx| {
@@ -222,8 +223,8 @@ struct Work {
     hashes: HashMap<String, PhcHash>,
     vault: Option<Arc<Vault>>,
     now: crate::domain::time::Timestamp,
-    /// Whether to prune, whether to reset passwords.
-    arguments: (bool, bool),
+    prune: bool,
+    reset_passwords: bool,
 }
 
 /// What the unit of work did.
@@ -264,7 +265,7 @@ impl Work {
         if let Err(refusals) = self.people(tx, &mut done).await? {
             return Ok(Err(refusals));
         }
-        if self.arguments.0 {
+        if self.prune {
             self.prune(tx, &mut done).await?;
         }
         Ok(Ok(done))
@@ -281,7 +282,7 @@ impl Work {
             })
             .collect();
         let act = Act { actor: ACTOR, now: self.now };
-        let applied = match declared::declare(tx, &declared, self.arguments.1, act).await? {
+        let applied = match declared::declare(tx, &declared, self.reset_passwords, act).await? {
             Ok(applied) => applied,
             Err(refused) => {
                 let name = |position: usize| self.people.get(position).map(|person| person.username.key());
@@ -296,7 +297,7 @@ impl Work {
             let change = match applied {
                 Applied::Unchanged(_) => continue,
                 Applied::Changed(id) => {
-                    if self.arguments.1 && hash(person).is_some() {
+                    if self.reset_passwords && hash(person).is_some() {
                         done.worthless.push((Whole::SessionsOf(id), EndReason::PasswordChanged));
                     }
                     Deed::Changed

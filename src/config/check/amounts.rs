@@ -52,6 +52,7 @@ impl Check<'_> {
         self.within("limits.idle_timeout", l.idle_timeout, seconds(1), minutes(10));
         // A request that is still worked on would be taken for one that stands still.
         self.at_most(("limits.request_timeout", l.request_timeout), ("limits.idle_timeout", l.idle_timeout));
+        self.at_most(("limits.header_timeout", l.header_timeout), ("limits.idle_timeout", l.idle_timeout));
         self.within("limits.graceful_stop", l.graceful_stop, Duration::ZERO, minutes(10));
         self.within("limits.connections", l.connections, 16, 1_000_000);
         if l.connections_per_network != 0 {

@@ -271,3 +271,52 @@ async fn a_head_above_the_limit_is_refused() {
         assert_eq!(send(&config, request).await.status().as_u16(), status);
     }
 }
+
+#[tokio::test]
+async fn what_is_answered_at_once_has_the_same_around_it() {
+    let mut config = config();
+    config.server.tls = Config::default().server.tls;
+    config.server.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+    let front = Front::new(&config, Arc::new(Brand::plain("Frontdesk".to_owned())));
+    let (proxy, stranger) = (SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([203, 0, 113, 9], 1)));
+    for (path, peer, status) in
+        [("/.well-known/jwks.json", proxy, 200), ("/.well-known/jwks.json", stranger, 421), ("/panic", proxy, 500)]
+    {
+        let asked = || {
+            let request = request("GET", path).header("host", "a").header("x-forwarded-for", "198.51.100.7");
+            request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap()
+        };
+        let (by_route, route_log) = logged_with(&config, tracing::Level::DEBUG, asked()).await;
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(lines.clone())
+            .with_ansi(false)
+            .finish();
+        let at_once = tracing::subscriber::with_default(subscriber, || {
+            front.at_once(&asked(), peer, path, || match path {
+                "/panic" => panic!("deliberate"),
+                _ => "{}".into_response(),
+            })
+        });
+        let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!((by_route.status().as_u16(), at_once.status().as_u16()), (status, status), "{path} {peer}");
+        let told = |response: &Response| {
+            let mut headers = response.headers().clone();
+            assert!(headers.remove("request-id").is_some());
+            // Written by the router, which the server does for what does not pass it.
+            headers.remove("content-length");
+            headers
+        };
+        assert_eq!(told(&by_route), told(&at_once), "{path} {peer}");
+        assert!(at_once.headers().contains_key("strict-transport-security"));
+        let client = if peer == proxy { "client=198.51.100.7" } else { "client=203.0.113.9" };
+        for log in [&route_log, &log] {
+            assert!(log.contains(client) && log.contains(&format!("status={status}")), "{log}");
+            assert!(log.contains(&format!("route=\"{path}\"")), "{log}");
+            assert_eq!(log.contains("deliberate"), status == 500, "{log}");
+        }
+        let id = at_once.headers()["request-id"].to_str().unwrap();
+        assert!(log.contains(id), "{log}");
+    }
+}
