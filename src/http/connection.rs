@@ -64,11 +64,20 @@ impl Manners {
         };
         // Says over HTTP/2 which requests it will still answer, so that a client can safely ask elsewhere for the rest.
         connection.as_mut().graceful_shutdown();
-        // To take leave, not to take all answers. Who is silent now, as a telephone that sleeps, holds up no stop.
+        // To take leave, not to take all answers. At a stop who still takes something may go on, and who is silent, as a telephone
+        // that sleeps, holds nothing up.
+        let mut seen = pulse.look();
         while timeout(limits.header_timeout, connection.as_mut()).await.is_err() {
-            if end == Some(End::StandsStill) || !pulse.is_asked() {
+            let now = pulse.look();
+            let is_over = match end {
+                Some(End::StandsStill) => true,
+                Some(End::Old) => !pulse.is_asked(),
+                None => !pulse.is_asked() && now == seen,
+            };
+            if is_over {
                 return;
             }
+            seen = now;
         }
     }
 }

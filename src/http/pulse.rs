@@ -40,7 +40,7 @@ pub(super) enum End {
     Old,
 }
 
-/// What a connection has achieved so far. Written by its own task alone.
+/// What a connection has achieved so far.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     requests: AtomicU64,
@@ -76,7 +76,8 @@ impl Pulse {
         self.requests.load(Ordering::Relaxed) != self.done.load(Ordering::Relaxed)
     }
 
-    fn look(&self) -> (u64, u64) {
+    /// Requests that have begun, and bytes that were taken.
+    pub(super) fn look(&self) -> (u64, u64) {
         (self.requests.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed))
     }
 }
