@@ -54,6 +54,9 @@ pub use open::OpenOptions;
 /// A unit that was accepted is done long before; a host that is gone never closes.
 const LONGEST_CLOSE: Duration = Duration::from_secs(15);
 
+/// How long a connection may take to show that it is alive when it goes back to the pool.
+const LONGEST_RETURN: Duration = Duration::from_secs(5);
+
 /// The database: SQLite inside the process, or PostgreSQL beside it.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -87,7 +90,8 @@ enum Connection {
 
 /// A connection of PostgreSQL's pool. It goes back only if it is at rest. Where a statement or a unit was broken off, nobody
 /// knows what the server is doing, or whether its host is still there: the pool would wait for an answer without any limit,
-/// and soon have no connection left to lend.
+/// and soon have no connection left to lend. A connection that does go back is asked by the pool whether it is alive, and
+/// that question too would wait for ever.
 #[derive(Debug)]
 struct Lent {
     /// There until the end.
@@ -104,9 +108,13 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
         if self.in_unit || self.in_statement.load(Ordering::Relaxed) {
             // Not even a farewell: it would wait, and keep its place in the pool meanwhile.
-            drop(self.connection.take().map(PoolConnection::detach));
+            drop(connection.detach());
+        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // As the pool does it in its own `Drop`, but bounded: after that the connection is closed and its place is free.
+            runtime.spawn(timeout(LONGEST_RETURN, connection.return_to_pool()));
         }
     }
 }
