@@ -15,8 +15,9 @@ use crate::crypto::mac::MacKey;
 use crate::crypto::{encoding, random};
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Clock;
-use crate::keys::bootstrap::{self, KeyPolicy, KeysError};
+use crate::keys::policy::KeyPolicy;
 use crate::keys::vault::{Purpose, Vault};
+use crate::keys::{KeysError, bootstrap};
 use crate::oauth::provider::Provider;
 use crate::store::directory::Directory;
 use crate::store::{Store, StoreError, changes};
@@ -223,6 +224,9 @@ pub fn key_policy(config: &Config) -> KeyPolicy {
         rsa_bits: keys.rsa_bits,
         period: keys.period,
         publish_ahead: keys.publish_ahead,
+        retire_window: config.retire_window(),
+        patience: keys.patience,
+        longest_token: config.longest_access_token().max(config.tokens.id_token_ttl),
         skew: keys.clock_skew,
         jwks_max_age: keys.jwks_max_age,
     }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::http::server::ServerError;
+use crate::keys::KeysError;
 use crate::keys::MasterKeyMismatch;
-use crate::keys::bootstrap::KeysError;
 use crate::keys::vault::{MasterKeyError, VaultError};
 use crate::store::StoreError;
 

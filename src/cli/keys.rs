@@ -123,6 +123,8 @@ mod tests {
             published_at: at(2),
             activate_at: at(3),
             retire_at: Some(at(4)),
+            changed_at: at(3),
+            reason: None,
         };
         assert_eq!(
             serde_json::to_value(Listed::from(&record)).unwrap(),

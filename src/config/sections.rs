@@ -88,6 +88,8 @@ section! {
         pub jwks_max_age: Duration = minutes(5),
         /// How far the clocks of relying apps may be off.
         pub clock_skew: Duration = seconds(60),
+        /// How long a turn waits for apps that were not yet seen to have the new key.
+        pub patience: Duration = days(3),
         /// How long a key stays published after its last signature. Not set: computed.
         pub retire_window: Option<Duration> = None,
     }

@@ -1,7 +1,9 @@
 //! Work without a request. Every job is idempotent, works in small steps and stops between them.
 
+pub mod clock;
 pub mod follow_changes;
 pub mod purge;
+pub mod turn_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ impl Jobs {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         jobs.tasks.spawn(follow_changes::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));
         jobs
     }
 

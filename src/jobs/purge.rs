@@ -6,15 +6,14 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::clock;
 use crate::app::App;
 use crate::domain::time::Timestamp;
 use crate::store::purge::{self, Expiring};
-use crate::store::{Store, StoreError, installation, leases};
+use crate::store::{Store, StoreError, leases};
 
 const EVERY: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(300);
-/// A clock that leaps further than this may be wrong, and what is purged is gone.
-const LONGEST_LEAP: Duration = Duration::from_secs(3600);
 
 /// Purges every minute until told to stop.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -34,7 +33,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
                 "the clock was set back; ours stands until it is reached again"
             );
         }
-        let outcome = match is_believable(&app, now).await {
+        let outcome = match clock::is_believable(&app, now).await {
             Ok(true) => once(&app, now, &stop).await.map(drop),
             Ok(false) => continue,
             Err(error) => Err(error),
@@ -43,34 +42,6 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             tracing::warn!(%error, "purging failed and will be tried again");
         }
     }
-}
-
-/// Whether the clock can be believed: it has gone no more than an hour since it was last believed, or the database's clock agrees,
-/// or somebody has confirmed it. The last time is kept in the database, so that a leap is seen after a restart too; whether
-/// nobody was running meanwhile, we cannot tell from a leap.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn is_believable(app: &App, now: Timestamp) -> Result<bool, StoreError> {
-    let agreed = app.clocks_agree();
-    let leapt_from = app
-        .store
-        .write(async move |tx| {
-            let last = installation::last_tick(tx).await?;
-            let leapt_from = last.filter(|last| now > last.plus(LONGEST_LEAP) && !agreed);
-            if leapt_from.is_none() {
-                installation::tick(tx, now).await?;
-            }
-            Ok(leapt_from)
-        })
-        .await?;
-    if let Some(last) = leapt_from {
-        tracing::error!(
-            alarm = "clock", %now, %last,
-            "the clock is more than an hour ahead of when it was last seen, nothing is purged; if it is right, run `frontdesk config confirm-clock`"
-        );
-    }
-    Ok(leapt_from.is_none())
 }
 
 /// Removes everything that has expired, if no other process is at it. Returns how many rows went. Where one table refuses the

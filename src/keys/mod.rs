@@ -13,20 +13,29 @@
 //! | `verify.rs`    | our own tokens when they come back                                  |
 //! | `roots.rs`     | what the keys of refresh families are drawn from                    |
 //! | `bootstrap.rs` | the first start                                                     |
+//! | `policy.rs`    | the settings of the ring and the times that follow from them        |
+//! | `rotation.rs`  | what is to be done now: a pure function                             |
+//! | `error.rs`     | why the keys are not as they should be                              |
+//! | `turning.rs`   | what was decided, done in one unit of work                          |
 
 pub mod bootstrap;
 pub mod jwk;
 pub mod master_key;
 pub mod pair;
+pub mod policy;
 pub mod record;
 pub mod ring;
 pub mod roots;
+pub mod rotation;
 pub mod signer;
 pub mod state;
+pub mod turning;
 pub mod vault;
 pub mod verify;
 
+mod error;
 mod verifier;
 
-pub use bootstrap::{KeyPolicy, KeysError, start};
+pub use bootstrap::start;
+pub use error::KeysError;
 pub use master_key::{MasterKeyMismatch, check_master_key, is_new_installation};

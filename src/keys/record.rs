@@ -28,6 +28,10 @@ pub struct KeyRecord {
     pub activate_at: Timestamp,
     /// When it leaves the key set, once that is known.
     pub retire_at: Option<Timestamp>,
+    /// When the row changed last.
+    pub changed_at: Timestamp,
+    /// Why it was revoked.
+    pub reason: Option<String>,
 }
 
 /// Why a row is not believed.
@@ -70,6 +74,8 @@ impl KeyRecord {
             published_at: Timestamp::from_seconds(row.published_at),
             activate_at: Timestamp::from_seconds(row.activate_at),
             retire_at: row.retire_at.map(Timestamp::from_seconds),
+            changed_at: Timestamp::from_seconds(row.changed_at),
+            reason: row.reason.clone(),
         })
     }
 
@@ -80,8 +86,8 @@ impl KeyRecord {
     pub fn verified(row: &SigningKeyRow, key: &MacKey) -> Result<Self, BadRow> {
         let record = Self::read(row)?;
         // The row's own text is what was MACed, so the JWK is taken from there and not written anew.
-        let genuine = from_b64u(&row.mac)
-            .is_some_and(|mac| key.verifies(&[record.framed(&row.public_jwk, row.changed_at).as_bytes()], &mac));
+        let genuine =
+            from_b64u(&row.mac).is_some_and(|mac| key.verifies(&[record.framed(&row.public_jwk).as_bytes()], &mac));
         if genuine { Ok(record) } else { Err(BadRow::Forged) }
     }
 
@@ -89,8 +95,7 @@ impl KeyRecord {
     #[must_use]
     pub fn row(&self, private: Option<Sealed>, key: &MacKey) -> SigningKeyRow {
         let public_jwk = self.public.text();
-        let changed_at = self.created_at.as_seconds();
-        let mac = b64u(key.sign(&[self.framed(&public_jwk, changed_at).as_bytes()]));
+        let mac = b64u(key.sign(&[self.framed(&public_jwk).as_bytes()]));
         let (private_sealed, kek_id) = private.map(|sealed| (sealed.text, sealed.kek_id)).unzip();
         SigningKeyRow {
             kid: self.kid().to_string(),
@@ -100,11 +105,11 @@ impl KeyRecord {
             published_at: self.published_at.as_seconds(),
             activate_at: self.activate_at.as_seconds(),
             retire_at: self.retire_at.map(Timestamp::as_seconds),
-            changed_at,
+            changed_at: self.changed_at.as_seconds(),
             public_jwk,
             private_sealed,
             kek_id,
-            reason: None,
+            reason: self.reason.clone(),
             mac,
         }
     }
@@ -127,9 +132,9 @@ impl KeyRecord {
         Place { purpose: "signing key", table: "signing_keys", row: kid.as_str() }
     }
 
-    fn framed(&self, public_jwk: &str, changed_at: i64) -> Framed {
+    fn framed(&self, public_jwk: &str) -> Framed {
         let seconds = |at: Timestamp| at.as_seconds().to_string();
-        Framed::of(&[
+        let fields = [
             self.kid().as_str(),
             self.alg().as_str(),
             public_jwk,
@@ -138,8 +143,10 @@ impl KeyRecord {
             &seconds(self.published_at),
             &seconds(self.activate_at),
             &self.retire_at.map(seconds).unwrap_or_default(),
-            &changed_at.to_string(),
-        ])
+            &seconds(self.changed_at),
+        ];
+        // One field more where there is a reason: no reason and an empty one are not the same.
+        Framed::of(&fields.into_iter().chain(self.reason.as_deref()).collect::<Vec<_>>())
     }
 }
 
@@ -157,6 +164,8 @@ mod tests {
             published_at: at(2),
             activate_at: at(3),
             retire_at: None,
+            changed_at: at(3),
+            reason: None,
         }
     }
 
@@ -168,13 +177,14 @@ mod tests {
         assert_eq!(KeyRecord::verified(&row, &key), Ok(record));
         assert_eq!(KeyRecord::verified(&row, &MacKey::new(&[2; 32])), Err(BadRow::Forged));
         type Change = fn(&mut SigningKeyRow);
-        let changed: [(Change, BadRow); 12] = [
+        let changed: [(Change, BadRow); 13] = [
             (|row| row.state = "pending".to_owned(), BadRow::Forged),
             (|row| row.created_at += 1, BadRow::Forged),
             (|row| row.published_at += 1, BadRow::Forged),
             (|row| row.activate_at += 1, BadRow::Forged),
             (|row| row.retire_at = Some(9), BadRow::Forged),
             (|row| row.changed_at += 1, BadRow::Forged),
+            (|row| row.reason = Some(String::new()), BadRow::Forged),
             (|row| row.public_jwk.push(' '), BadRow::Forged),
             (|row| row.mac.clear(), BadRow::Forged),
             (|row| row.mac.push('!'), BadRow::Forged),

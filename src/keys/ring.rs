@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::jwk::PublicJwk;
 use super::record::KeyRecord;
+use super::rotation::Standing;
 use super::signer::Signer;
 use super::state::KeyState;
 use super::vault::{Purpose, Sealed, Vault};
@@ -100,6 +101,12 @@ impl KeyRing {
     /// The keys in the key set, in its order.
     pub fn published(&self) -> impl Iterator<Item = &KeyRecord> {
         self.keys.iter().map(|key| &key.record).filter(|record| record.state.is_published())
+    }
+
+    /// The keys as the planner sees them.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        self.keys.iter().map(|key| Standing::from(&key.record)).collect()
     }
 
     /// When it was read.
@@ -240,6 +247,8 @@ pub(super) mod tests {
             published_at: NOW,
             activate_at: Timestamp::from_seconds(NOW.as_seconds() + activate_in),
             retire_at: None,
+            changed_at: NOW,
+            reason: None,
         };
         let sealed = vault().seal(KeyRecord::place(record.kid()), &pair.private);
         record.row(Some(sealed), &vault().mac_key(Purpose::SigningKey))

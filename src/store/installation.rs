@@ -12,6 +12,8 @@ use crate::domain::time::Timestamp;
 pub const MASTER_KEY_CHECK: &str = "master_key_check";
 /// When the clock was last believed, in seconds.
 const LAST_TICK: &str = "last_tick";
+/// Until when others are told to keep the key set for seconds only, in seconds.
+const EMERGENCY: &str = "jwks_emergency_until";
 
 /// A fact, if it was ever written.
 ///
@@ -30,8 +32,12 @@ pub async fn find(db: &mut Db, name: &str) -> Result<Option<String>, StoreError>
 /// # Errors
 /// If the database refuses, or the row holds no time.
 pub async fn last_tick(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
-    let Some(text) = find(db, LAST_TICK).await? else { return Ok(None) };
-    let seconds = text.parse().map_err(|_| StoreError::corrupt("installation.last_tick"))?;
+    time(db, LAST_TICK).await
+}
+
+async fn time(db: &mut Db, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    let Some(text) = find(db, name).await? else { return Ok(None) };
+    let seconds = text.parse().map_err(|_| StoreError::corrupt(name))?;
     Ok(Some(Timestamp::from_seconds(seconds)))
 }
 
@@ -40,15 +46,23 @@ pub async fn last_tick(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
 /// # Errors
 /// If the database refuses.
 pub async fn tick(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
-    let value = now.as_seconds().to_string();
-    on!(tx, |db| sqlx::query(
-        "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    )
-    .bind(LAST_TICK)
-    .bind(value.as_str())
-    .execute(db)
-    .await
-    .map(drop))
+    write(tx, LAST_TICK, &now.as_seconds().to_string()).await
+}
+
+/// Until when others are told to keep the key set for seconds only; `None`: no key was ever revoked.
+///
+/// # Errors
+/// If the database refuses, or the row holds no time.
+pub async fn emergency_until(db: &mut Db) -> Result<Option<Timestamp>, StoreError> {
+    time(db, EMERGENCY).await
+}
+
+/// Has others keep the key set for seconds only, until then.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn emergency(tx: &mut Tx, until: Timestamp) -> Result<(), StoreError> {
+    write(tx, EMERGENCY, &until.as_seconds().to_string()).await
 }
 
 /// Writes a fact that is not there yet. False: it was there, and stays as it was.

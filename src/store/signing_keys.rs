@@ -80,3 +80,31 @@ pub async fn insert(tx: &mut Tx, row: &SigningKeyRow) -> Result<bool, StoreError
     })?;
     Ok(written == 1)
 }
+
+/// Replaces a key's row, if it is still the one with the MAC that the caller read. The private half stays as it is unless the
+/// new row has none. False: the row is another by now; nothing was written.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn replace(tx: &mut Tx, row: &SigningKeyRow, read_mac: &str) -> Result<bool, StoreError> {
+    let written = on!(tx, |db| {
+        sqlx::query(
+            "UPDATE signing_keys SET state = $1, activate_at = $2, retire_at = $3, changed_at = $4, reason = $5, mac = $6, \
+             private_sealed = CASE WHEN $7 THEN private_sealed END, kek_id = CASE WHEN $7 THEN kek_id END \
+             WHERE kid = $8 AND mac = $9",
+        )
+        .bind(row.state.as_str())
+        .bind(row.activate_at)
+        .bind(row.retire_at)
+        .bind(row.changed_at)
+        .bind(row.reason.as_deref())
+        .bind(row.mac.as_str())
+        .bind(row.private_sealed.is_some())
+        .bind(row.kid.as_str())
+        .bind(read_mac)
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    Ok(written == 1)
+}

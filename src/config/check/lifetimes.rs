@@ -41,6 +41,7 @@ impl Check<'_> {
         self.within("keys.clock_skew", keys.clock_skew, Duration::ZERO, minutes(5));
         self.within("keys.period", keys.period, seconds(1), days(730));
         self.within("keys.publish_ahead", keys.publish_ahead, Duration::ZERO, days(365));
+        self.within("keys.patience", keys.patience, Duration::ZERO, days(30));
         if let Some(window) = keys.retire_window {
             self.within("keys.retire_window", window, seconds(1), days(365));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk::jobs::purge;
+use frontdesk::jobs::{clock, purge};
 use frontdesk::store::installation;
 
 use crate::support::{ALICE, TestProvider};
@@ -14,7 +14,7 @@ async fn after_a_leap_of_more_than_an_hour_nothing_is_purged_until_somebody_conf
     let provider = TestProvider::start().await;
     let app = provider.app();
     provider.client("web").tokens_of(ALICE).await;
-    let believed = async |app: &frontdesk::app::App| purge::is_believable(app, app.clock.now()).await.unwrap();
+    let believed = async |app: &frontdesk::app::App| clock::is_believable(app, app.clock.now()).await.unwrap();
     let last_tick =
         async || provider.number("SELECT CAST(value AS BIGINT) FROM installation WHERE name = 'last_tick'").await;
     assert!(believed(app).await, "the first look");

@@ -1,0 +1,72 @@
+//! Turns the keys. Every process does it: what is decided is decided again inside the unit of work that does it, so two that come
+//! at once do it once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+use crate::app::{App, key_policy};
+use crate::domain::time::Timestamp;
+use crate::keys::KeysError;
+use crate::keys::rotation;
+use crate::keys::turning::{self, Done, Wish};
+
+/// After a turn that was not made (apps are waited for, the clock is not believed, the database refused).
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Looks at each poll whether something is due, until told to stop. The look itself is in memory.
+pub async fn run(app: Arc<App>, stop: CancellationToken) {
+    let mut ticks = interval(app.config().limits.change_poll);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let now = app.clock.now();
+        if !is_due(&app, now) {
+            continue;
+        }
+        let done = match once(&app, now).await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(alarm = "key turn", %error, "the keys could not be turned and it will be tried again");
+                Vec::new()
+            }
+        };
+        if done.is_empty() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(AGAIN) => {}
+            }
+        }
+    }
+}
+
+/// Whether something is due, by the ring in memory, if nobody were waited for.
+fn is_due(app: &App, now: Timestamp) -> bool {
+    let standings = app.provider.keys.ring().standings();
+    !rotation::plan(&standings, &key_policy(app.config()), &std::collections::BTreeSet::new(), now).is_empty()
+}
+
+/// Does what is due, and has this process follow at once.
+///
+/// # Errors
+/// [`KeysError`].
+pub async fn once(app: &App, now: Timestamp) -> Result<Vec<Done>, KeysError> {
+    if !clock::is_believable(app, now).await? {
+        return Ok(Vec::new());
+    }
+    let wish = Wish::Turn { lagging: turning::Lagging::new() };
+    let done = turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "system", now).await?;
+    if !done.is_empty() {
+        for Done { step, kid, alg } in &done {
+            tracing::info!(%kid, %alg, ?step, "the key ring turned");
+        }
+        app.follow_changes().await?;
+    }
+    Ok(done)
+}
