@@ -16,6 +16,7 @@ use crate::crypto::{encoding, random};
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Clock;
 use crate::keys::policy::KeyPolicy;
+use crate::keys::sightings::Sightings;
 use crate::keys::vault::{Purpose, Vault};
 use crate::keys::{KeysError, bootstrap};
 use crate::oauth::provider::Provider;
@@ -49,6 +50,8 @@ pub struct App {
     pub provider: Arc<Provider>,
     /// People.
     pub accounts: Accounts,
+    /// Who fetches the key set, and where apps authenticate.
+    pub sightings: Sightings,
     /// What CSRF values of forms are made with.
     pub csrf_key: MacKey,
     process: String,
@@ -119,6 +122,7 @@ impl App {
             vault,
             provider,
             accounts,
+            sightings: Sightings::default(),
             process: encoding::b64u(random::bytes::<12>()),
             clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
         })
@@ -227,6 +231,7 @@ pub fn key_policy(config: &Config) -> KeyPolicy {
         retire_window: config.retire_window(),
         patience: keys.patience,
         longest_token: config.longest_access_token().max(config.tokens.id_token_ttl),
+        usual_token: config.tokens.access_token_ttl.max(config.tokens.id_token_ttl),
         skew: keys.clock_skew,
         jwks_max_age: keys.jwks_max_age,
     }

@@ -83,6 +83,12 @@ impl From<VaultError> for Failure {
     }
 }
 
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        StartError::Keys(error).into()
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {

@@ -1,21 +1,31 @@
 //! `frontdesk keys`: the keys that sign tokens.
 
-use serde::Serialize;
-
 use super::output::{Format, data, say, table};
-use super::{Context, Failure};
+use super::{Context, Failure, turn_keys};
+use crate::domain::id::ClientId;
+use crate::domain::time::Timestamp;
+use crate::keys::propagation::Propagation;
 use crate::keys::record::{BadRow, KeyRecord};
 use crate::keys::ring::jwks;
-use crate::keys::state::KeyState;
 use crate::keys::vault::Purpose;
 use crate::store::Store;
+use crate::store::directory::Directory;
 use crate::store::signing_keys::{self, SigningKeyRow};
+use crate::tokens::key_desk::Listed;
 
 /// What to do with the keys.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List all keys with their states and times
     List(Format),
+    /// Have the next key sign, as early as is safe or at once
+    Rotate(turn_keys::Rotate),
+    /// Have the next key sign for one app only, for an hour
+    Canary(turn_keys::Canary),
+    /// Throw a key out: nothing it signed is trusted any more
+    Revoke(turn_keys::Revoke),
+    /// Say what it would mean to lose the key that signs, and change nothing
+    Drill(turn_keys::Drill),
     /// Print the key set as the server publishes it; it is JSON with and without --json
     ExportJwks(Format),
 }
@@ -23,7 +33,11 @@ pub(super) enum Command {
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     let store = context.store().await?;
     let done = match command {
-        Command::List(format) => list(&store, *format).await,
+        Command::List(format) => list(&store, *format, context.now()).await,
+        Command::Rotate(arguments) => turn_keys::rotate(context, &store, arguments).await,
+        Command::Canary(arguments) => turn_keys::canary(context, &store, arguments).await,
+        Command::Revoke(arguments) => turn_keys::revoke(context, &store, arguments).await,
+        Command::Drill(arguments) => turn_keys::drill(context, &store, arguments).await,
         Command::ExportJwks(_) => export_jwks(context, &store).await,
     };
     store.close().await;
@@ -31,10 +45,12 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
 }
 
 /// Needs no master key, and so shows what stands in the rows, believable or not.
-async fn list(store: &Store, format: Format) -> Result<(), Failure> {
+async fn list(store: &Store, format: Format, now: Timestamp) -> Result<(), Failure> {
     let records = records(store, KeyRecord::read).await?;
-    let listed: Vec<Listed<'_>> = records.iter().map(Listed::from).collect();
-    format.print(&listed, || as_table(&records))
+    let directory = Directory::load(store, now).await?.snapshot();
+    let known = Propagation::load(&mut store.read().await?, &directory, now).await?;
+    let listed: Vec<Listed> = records.iter().map(|record| Listed::of(record, known.waiting_for(record, now))).collect();
+    format.print(&listed, || as_table(&listed))
 }
 
 /// Others will trust what is printed here, so a row counts only with its MAC, as it does for the server.
@@ -58,50 +74,22 @@ async fn records(
     Ok(records)
 }
 
-/// A key as `keys list --json` shows it. Times are RFC 3339 in UTC.
-#[derive(Serialize)]
-struct Listed<'r> {
-    kid: &'r str,
-    alg: &'static str,
-    state: KeyState,
-    created_at: String,
-    published_at: String,
-    activate_at: String,
-    retire_at: Option<String>,
-    /// Client ids of apps that were not yet seen to have the key.
-    waiting_for: [&'static str; 0],
-}
-
-impl<'r> From<&'r KeyRecord> for Listed<'r> {
-    fn from(record: &'r KeyRecord) -> Self {
-        Self {
-            kid: record.kid().as_str(),
-            alg: record.alg().as_str(),
-            state: record.state,
-            created_at: record.created_at.to_string(),
-            published_at: record.published_at.to_string(),
-            activate_at: record.activate_at.to_string(),
-            retire_at: record.retire_at.map(|at| at.to_string()),
-            waiting_for: [],
-        }
-    }
-}
-
-fn as_table(records: &[KeyRecord]) -> String {
-    let rows: Vec<[String; 5]> = records
+fn as_table(keys: &[Listed]) -> String {
+    let rows: Vec<[String; 6]> = keys
         .iter()
-        .map(|record| {
-            let retire_at = record.retire_at.map(|at| at.to_string()).unwrap_or_default();
+        .map(|key| {
+            let waiting_for = key.waiting_for.iter().map(ClientId::as_str).collect::<Vec<_>>().join(" ");
             [
-                record.kid().to_string(),
-                record.alg().to_string(),
-                record.state.to_string(),
-                record.activate_at.to_string(),
-                retire_at,
+                key.kid.clone(),
+                key.alg.to_string(),
+                key.state.to_string(),
+                key.activate_at.clone(),
+                key.retire_at.clone().unwrap_or_default(),
+                waiting_for,
             ]
         })
         .collect();
-    table(["kid", "alg", "state", "signs from", "published until"], &rows)
+    table(["kid", "alg", "state", "signs from", "published until", "waits for"], &rows)
 }
 
 #[cfg(test)]
@@ -110,8 +98,8 @@ mod tests {
 
     use super::*;
     use crate::domain::alg::Alg;
-    use crate::domain::time::Timestamp;
     use crate::keys::pair;
+    use crate::keys::state::KeyState;
 
     #[test]
     fn a_listed_key_has_the_members_of_the_contract() {
@@ -127,14 +115,14 @@ mod tests {
             reason: None,
         };
         assert_eq!(
-            serde_json::to_value(Listed::from(&record)).unwrap(),
+            serde_json::to_value(Listed::of(&record, vec![ClientId::new("shop")])).unwrap(),
             json!({
-                "kid": record.kid(), "alg": "ES256", "state": "retiring", "waiting_for": [],
+                "kid": record.kid(), "alg": "ES256", "state": "retiring", "waiting_for": ["shop"],
                 "created_at": "1970-01-01T00:00:01Z", "published_at": "1970-01-01T00:00:02Z",
                 "activate_at": "1970-01-01T00:00:03Z", "retire_at": "1970-01-01T00:00:04Z"
             })
         );
-        let text = as_table(&[record]);
-        assert!(text.contains("retiring  1970-01-01T00:00:03Z  1970-01-01T00:00:04Z"), "{text}");
+        let text = as_table(&[Listed::of(&record, vec![ClientId::new("shop")])]);
+        assert!(text.contains("retiring  1970-01-01T00:00:03Z  1970-01-01T00:00:04Z  shop"), "{text}");
     }
 }

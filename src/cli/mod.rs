@@ -15,6 +15,7 @@ mod migrate;
 pub mod output;
 pub mod secrets;
 mod serve;
+mod turn_keys;
 mod undo;
 mod users;
 

@@ -48,6 +48,28 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As HTTP headers have it (RFC 9110 §5.6.7).
+    #[must_use]
+    pub fn http_date(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        let moment = jiff::Timestamp::from_second(self.0).unwrap_or_default();
+        printer.timestamp_to_rfc9110_string(&moment).unwrap_or_default()
+    }
+}
+
+/// The text is no moment in RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMoment;
+
+impl std::str::FromStr for Timestamp {
+    type Err = NoMoment;
+
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_second())).map_err(|_| NoMoment)
+    }
+}
+
 /// RFC 3339 in UTC.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

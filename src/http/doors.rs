@@ -12,6 +12,8 @@ use super::pages::brand::Brand;
 use super::prepared::Prepared;
 use crate::app::App;
 use crate::config::Config;
+use crate::domain::time::Timestamp;
+use crate::keys::record::KeyRecord;
 use crate::keys::ring::KeyRing;
 use crate::oauth::discovery;
 use crate::oauth::provider::Provider;
@@ -29,7 +31,7 @@ struct House {
     limits: Limits,
     brand: Arc<Brand>,
     logo: Option<Prepared>,
-    jwks: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
+    jwks: ArcSwapOption<KeySet>,
     discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
 }
 
@@ -92,16 +94,24 @@ impl Doors {
         self.0.logo.as_ref()
     }
 
-    /// The key set as ready bytes. Made anew when the ring was read anew.
+    /// The key set as ready bytes. Made anew when the ring was read anew; once a second it gets another `Expires`.
     #[must_use]
-    pub fn jwks(&self) -> Arc<(Arc<KeyRing>, Prepared)> {
+    pub fn jwks(&self, now: Timestamp) -> Arc<KeySet> {
         let ring = self.provider().keys.ring();
-        if let Some(ready) = self.0.jwks.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &ring)) {
-            return ready;
+        let known = self.0.jwks.load_full().filter(|ready| Arc::ptr_eq(&ready.ring, &ring));
+        if let Some(ready) = known.as_ref().filter(|ready| ready.second == now) {
+            return ready.clone();
         }
-        let max_age = self.app().config().keys.jwks_max_age.as_secs();
-        let document = Prepared::json(ring.jwks().bytes.to_vec(), max_age);
-        let ready = Arc::new((ring, document));
+        let max_age = ring.max_age(self.app().config().keys.jwks_max_age, now);
+        let document = match known {
+            Some(ready) => ready.document.clone(),
+            None => {
+                let document = Prepared::json(ring.jwks().bytes.to_vec(), 0);
+                self.app().sightings.serves(document.etag(), ring.published().map(KeyRecord::kid));
+                document
+            }
+        };
+        let ready = Arc::new(KeySet { ring, second: now, document: document.until(now, max_age) });
         self.0.jwks.store(Some(ready.clone()));
         ready
     }
@@ -119,6 +129,15 @@ impl Doors {
         self.0.discovery.store(Some(ready.clone()));
         ready
     }
+}
+
+/// The key set of a ring, as it is answered in one second.
+#[derive(Debug)]
+pub struct KeySet {
+    ring: Arc<KeyRing>,
+    second: Timestamp,
+    /// The answer.
+    pub document: Prepared,
 }
 
 /// Seconds.

@@ -15,9 +15,10 @@ use axum::routing::future::RouteFuture;
 use tokio_util::either::Either;
 use tower::Service as _;
 
+use super::address::ClientAddress;
 use super::doors::Doors;
 use super::layers::Front;
-use super::protocol::documents;
+use super::protocol::documents::{self, Asked};
 
 /// What a server serves.
 #[derive(Debug, Clone)]
@@ -53,7 +54,12 @@ impl Entrance {
             && request.method() == Method::GET
             && let Some((route, answer)) = documents::at(request.uri().path())
         {
-            let answer = || answer(doors, request.headers());
+            let asked = |address: ClientAddress| Asked {
+                address: address.ip(),
+                query: request.uri().query(),
+                headers: request.headers(),
+            };
+            let answer = |address| answer(doors, &asked(address));
             return Either::Left(ready(Ok(front.at_once(&request, peer, route, answer))));
         }
         request.extensions_mut().insert(ConnectInfo(peer));

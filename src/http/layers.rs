@@ -163,7 +163,7 @@ impl Front {
         request: &Request<B>,
         peer: SocketAddr,
         route: &'static str,
-        answer: impl FnOnce() -> Response,
+        answer: impl FnOnce(ClientAddress) -> Response,
     ) -> Response {
         let head = Head::of(request, Some(peer));
         let reader = Reader::of(head.uri.path(), head.headers);
@@ -171,7 +171,8 @@ impl Front {
         let mut line = Line::of(head.method, Some(route.into()), visit, reader.manner.voice);
         let answer = || {
             let _entered = line.span().entered();
-            catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| panicked(panic.as_ref(), visit.id))
+            catch_unwind(AssertUnwindSafe(|| answer(visit.address)))
+                .unwrap_or_else(|panic| panicked(panic.as_ref(), visit.id))
         };
         let response = refusal(&head, &self.0, reader.manner).unwrap_or_else(answer);
         finished(response, &reader, &mut line, &self.0)

@@ -5,6 +5,7 @@
 //! office. What a client has proven counts against the client itself. A public client proves nothing, so nobody can use
 //! up its permits for all its users.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -31,6 +32,8 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Permit {
+    /// Where the request comes from.
+    pub address: IpAddr,
     network: IpNet,
     permits: u32,
 }
@@ -50,7 +53,11 @@ impl Limits {
     /// # Errors
     /// 429 if its network has asked too much.
     pub fn enter(&self, visit: &Visit, now: Timestamp) -> Result<Permit, OAuthError> {
-        let permit = Permit { network: visit.address.network(), permits: 1 + visit.size / BYTES_PER_PERMIT };
+        let permit = Permit {
+            address: visit.address.ip(),
+            network: visit.address.network(),
+            permits: 1 + visit.size / BYTES_PER_PERMIT,
+        };
         match self.networks.take(permit.network, permit.permits, now) {
             Ok(()) => Ok(permit),
             Err(too_soon) => Err(OAuthError::too_many_requests("too many requests from this network", too_soon)),

@@ -1,14 +1,17 @@
 //! Documents held ready as bytes: discovery, the key set, static files.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue,
     IF_NONE_MATCH,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use crate::crypto::digest;
+use crate::domain::time::Timestamp;
 
 /// A public document with a strong ETag, readable by every origin. An answer copies nothing.
 #[derive(Debug, Clone)]
@@ -16,6 +19,7 @@ pub struct Prepared {
     body: Bytes,
     content_type: HeaderValue,
     cache_control: HeaderValue,
+    expires: Option<HeaderValue>,
     etag: HeaderValue,
     embeddable: bool,
 }
@@ -29,15 +33,29 @@ impl Prepared {
         tag.truncate(22);
         // base64url within quotes is always a header value; without an ETag nothing would match.
         let etag = HeaderValue::try_from(format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { body, content_type: HeaderValue::from_static(content_type), cache_control, etag, embeddable: false }
+        let content_type = HeaderValue::from_static(content_type);
+        Self { body, content_type, cache_control, expires: None, etag, embeddable: false }
     }
 
     /// Prepares a JSON document that others may keep for `max_age` seconds.
     #[must_use]
     pub fn json(body: impl Into<Bytes>, max_age: u64) -> Self {
-        let cache_control =
-            HeaderValue::try_from(format!("public, max-age={max_age}")).unwrap_or(HeaderValue::from_static("no-cache"));
-        Self::new(body, "application/json", cache_control)
+        Self::new(body, "application/json", kept_for(max_age))
+    }
+
+    /// The same document, to be kept for `max_age` from now on. It says the moment too (`Expires`, RFC 9111 §5.3), for caches that
+    /// know no better.
+    #[must_use]
+    pub fn until(mut self, now: Timestamp, max_age: Duration) -> Self {
+        self.cache_control = kept_for(max_age.as_secs());
+        self.expires = HeaderValue::try_from(now.plus(max_age).http_date()).ok();
+        self
+    }
+
+    /// The entity tag, with its quotes.
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        self.etag.to_str().unwrap_or_default()
     }
 
     /// Lets pages of other origins load it with `<script src>` (`Cross-Origin-Resource-Policy`).
@@ -62,6 +80,9 @@ impl Prepared {
         headers.reserve(8);
         headers.insert(ETAG, self.etag.clone());
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
+        if let Some(expires) = &self.expires {
+            headers.insert(EXPIRES, expires.clone());
+        }
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         if self.embeddable {
             const POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -86,6 +107,10 @@ impl Prepared {
             .map(<[u8]>::trim_ascii)
             .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes())
     }
+}
+
+fn kept_for(max_age: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("public, max-age={max_age}")).unwrap_or(HeaderValue::from_static("no-cache"))
 }
 
 #[cfg(test)]
@@ -137,6 +162,14 @@ mod tests {
             let body = to_bytes(response.into_body(), 100).await.unwrap();
             assert_eq!(body.is_empty(), unchanged, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_document_says_until_when_it_may_be_kept() {
+        let now = Timestamp::from_seconds(784_111_777);
+        let response = document().until(now, Duration::from_secs(7)).answer(&HeaderMap::new());
+        assert_eq!(response.headers()["cache-control"], "public, max-age=7");
+        assert_eq!(response.headers()["expires"], "Sun, 06 Nov 1994 08:49:44 GMT");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod follow_changes;
+pub mod note_sightings;
 pub mod purge;
 pub mod turn_keys;
 
@@ -31,6 +32,7 @@ impl Jobs {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         jobs.tasks.spawn(follow_changes::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(note_sightings::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));
         jobs
     }

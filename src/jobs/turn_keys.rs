@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock;
 use crate::app::{App, key_policy};
+use crate::domain::id::ClientId;
 use crate::domain::time::Timestamp;
 use crate::keys::KeysError;
-use crate::keys::rotation;
+use crate::keys::propagation::Propagation;
+use crate::keys::rotation::{self, Move};
 use crate::keys::turning::{self, Done, Wish};
 
 /// After a turn that was not made (apps are waited for, the clock is not believed, the database refused).
@@ -60,11 +62,23 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Vec<Done>, KeysError> {
     if !clock::is_believable(app, now).await? {
         return Ok(Vec::new());
     }
-    let wish = Wish::Turn { lagging: turning::Lagging::new() };
+    let ring = app.provider.keys.ring();
+    let mut db = app.store.read().await?;
+    let known = Propagation::load(&mut db, &app.provider.directory.snapshot(), now).await?;
+    drop(db);
+    let lagging = known.lagging(ring.published(), now);
+    let wish = Wish::Turn { lagging: lagging.clone() };
     let done = turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "system", now).await?;
     if !done.is_empty() {
         for Done { step, kid, alg } in &done {
             tracing::info!(%kid, %alg, ?step, "the key ring turned");
+            if let (Move::Activate { .. }, Some(apps)) = (step, lagging.get(kid)) {
+                let apps = apps.iter().map(ClientId::as_str).collect::<Vec<_>>().join(" ");
+                tracing::warn!(
+                    alarm = "key turn", %kid, apps,
+                    "a key signs that these apps were not seen to have, since keys.patience is over"
+                );
+            }
         }
         app.follow_changes().await?;
     }

@@ -71,6 +71,7 @@ mod tests {
             retire_window: days(1),
             patience: days(3),
             longest_token: Duration::from_secs(3_600),
+            usual_token: Duration::from_secs(900),
             skew: Duration::from_secs(60),
             jwks_max_age: Duration::from_secs(300),
         }

@@ -15,18 +15,26 @@
 //! | `bootstrap.rs` | the first start                                                     |
 //! | `policy.rs`    | the settings of the ring and the times that follow from them        |
 //! | `rotation.rs`  | what is to be done now: a pure function                             |
+//! | `journal.rs`   | revoked keys beside the database, for a restore                    |
 //! | `error.rs`     | why the keys are not as they should be                              |
+//! | `sightings.rs` | who fetches the key set, gathered in memory                        |
+//! | `propagation.rs` | which apps were seen to have which key, who lags                 |
+//! | `canary.rs`    | the waiting key signs for one app                                  |
 //! | `turning.rs`   | what was decided, done in one unit of work                          |
 
 pub mod bootstrap;
+pub mod canary;
+pub mod journal;
 pub mod jwk;
 pub mod master_key;
 pub mod pair;
 pub mod policy;
+pub mod propagation;
 pub mod record;
 pub mod ring;
 pub mod roots;
 pub mod rotation;
+pub mod sightings;
 pub mod signer;
 pub mod state;
 pub mod turning;

@@ -26,6 +26,8 @@ pub struct KeyPolicy {
     pub jwks_max_age: Duration,
     /// How long a token that a key signed lives at most.
     pub longest_token: Duration,
+    /// How long one lives that nobody asked anything special for.
+    pub usual_token: Duration,
 }
 
 impl KeyPolicy {

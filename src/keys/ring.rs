@@ -16,9 +16,11 @@ use super::vault::{Purpose, Sealed, Vault};
 use super::verifier::Verifier;
 use crate::crypto::digest;
 use crate::domain::alg::Alg;
+use crate::domain::id::{ClientId, KeyId};
 use crate::domain::time::Timestamp;
+use crate::store::canaries::CanaryRow;
 use crate::store::signing_keys::{self, SigningKeyRow};
-use crate::store::{Store, StoreError, changes};
+use crate::store::{Db, Store, StoreError, canaries, changes, installation};
 
 /// An answer made in advance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +45,71 @@ impl Prepared {
 pub struct KeyRing {
     pub(super) keys: Vec<RingKey>,
     pub(super) skew: Duration,
+    canaries: Vec<Canary>,
+    emergency_until: Option<Timestamp>,
     jwks: Prepared,
     loaded_at: Timestamp,
+}
+
+/// What the database holds about keys.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The keys.
+    pub rows: Vec<SigningKeyRow>,
+    /// Apps that the waiting key signs for.
+    pub canaries: Vec<CanaryRow>,
+    /// Until when others are told to keep the key set for seconds only.
+    pub emergency_until: Option<Timestamp>,
+}
+
+impl Found {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn read(db: &mut Db) -> Result<Self, StoreError> {
+        Ok(Self {
+            rows: signing_keys::list(db).await?,
+            canaries: canaries::list(db).await?,
+            emergency_until: installation::emergency_until(db).await?,
+        })
+    }
+}
+
+impl From<Vec<SigningKeyRow>> for Found {
+    fn from(rows: Vec<SigningKeyRow>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+}
+
+/// For how long others may keep the key set after a key was revoked.
+const EMERGENCY_MAX_AGE: Duration = Duration::from_secs(30);
+
+/// An app whose tokens the waiting key signs, so that one which pins keys is found before the turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// The app.
+    pub client: ClientId,
+    /// The key.
+    pub kid: KeyId,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl Canary {
+    fn sings(&self, now: Timestamp) -> bool {
+        !self.until.has_passed(now)
+    }
+}
+
+impl From<&CanaryRow> for Canary {
+    fn from(row: &CanaryRow) -> Self {
+        Self {
+            client: ClientId::new(row.client_id.as_str()),
+            kid: KeyId::new(row.kid.as_str()),
+            until: Timestamp::from_seconds(row.until),
+        }
+    }
 }
 
 /// A key that was believed.
@@ -59,9 +124,12 @@ impl KeyRing {
     /// Reads rows. Those that cannot be believed are left out, and alarms are raised for them; a key whose private half does
     /// not open is published and does not sign. Pending private halves stay sealed.
     #[must_use]
-    pub fn build(rows: &[SigningKeyRow], vault: &Vault, skew: Duration, now: Timestamp) -> Self {
+    pub fn build(found: &Found, vault: &Vault, skew: Duration, now: Timestamp) -> Self {
         let mac_key = vault.mac_key(Purpose::SigningKey);
-        let mut keys: Vec<RingKey> = rows
+        let canaries: Vec<Canary> = found.canaries.iter().map(Canary::from).collect();
+        let signs_ahead = |kid: &KeyId| canaries.iter().any(|canary| canary.kid == *kid && canary.sings(now));
+        let mut keys: Vec<RingKey> = found
+            .rows
             .iter()
             .filter_map(|row| {
                 let record = KeyRecord::verified(row, &mac_key)
@@ -71,19 +139,60 @@ impl KeyRing {
                     tracing::error!(alarm = "signing key row", kid = row.kid, "a signing key is left out: its numbers are no key");
                     return None;
                 };
-                let signer = if record.state.may_sign() { load_signer(row, &record, vault) } else { None };
+                let signs = record.state.may_sign()
+                    || (record.state == KeyState::Pending && signs_ahead(record.kid()));
+                let signer = if signs { load_signer(row, &record, vault) } else { None };
                 Some(RingKey { record, verifier, signer })
             })
             .collect();
         keys.sort_by_key(|key| rank(&key.record));
         let jwks = jwks(keys.iter().map(|key| &key.record));
-        Self { keys, skew, jwks, loaded_at: now }
+        Self { keys, skew, canaries, emergency_until: found.emergency_until, jwks, loaded_at: now }
     }
 
     /// The key that signs with an algorithm.
     #[must_use]
     pub fn signer(&self, alg: Alg) -> Option<&Signer> {
-        self.keys.iter().filter_map(|key| key.signer.as_ref()).find(|signer| signer.alg() == alg)
+        let mut active = self.keys.iter().filter(|key| key.record.state.may_sign());
+        active.find(|key| key.record.alg() == alg)?.signer.as_ref()
+    }
+
+    /// The key that signs for an app: the one that waits, while the app is a canary.
+    #[must_use]
+    pub fn signer_for(&self, client: &str, alg: Alg, now: Timestamp) -> Option<&Signer> {
+        let ahead = || {
+            let mine = self.canaries.iter().filter(|canary| canary.client.as_str() == client && canary.sings(now));
+            let mut keys = mine.filter_map(|canary| self.keys.iter().find(|key| *key.record.kid() == canary.kid));
+            keys.find(|key| key.record.alg() == alg && key.record.state == KeyState::Pending)?.signer.as_ref()
+        };
+        // Nearly always there is none.
+        if self.canaries.is_empty() { None } else { ahead() }.or_else(|| self.signer(alg))
+    }
+
+    /// Whether tokens of a key are about that it signed for a canary.
+    pub(super) fn signed_ahead(&self, kid: &KeyId) -> bool {
+        self.canaries.iter().any(|canary| canary.kid == *kid)
+    }
+
+    /// Apps that the waiting keys sign for now.
+    pub fn canaries(&self, now: Timestamp) -> impl Iterator<Item = &Canary> {
+        self.canaries.iter().filter(move |canary| canary.sings(now))
+    }
+
+    /// For how long others may keep the key set: so long that they have the next one when it is needed.
+    #[must_use]
+    pub fn max_age(&self, usual: Duration, now: Timestamp) -> Duration {
+        if self.emergency_until.is_some_and(|until| !until.has_passed(now)) {
+            return usual.min(EMERGENCY_MAX_AGE);
+        }
+        // Whoever comes back just then has the new set first.
+        let turns = self.published().filter_map(|key| match key.state {
+            KeyState::Pending => Some(key.activate_at),
+            KeyState::Retiring => key.retire_at,
+            KeyState::Active | KeyState::Retired | KeyState::Revoked => None,
+        });
+        let next = turns.filter(|turn| !turn.has_passed(now)).min();
+        next.map_or(usual, |turn| usual.min(Duration::from_secs(turn.seconds_since(now).max(1))))
     }
 
     /// The algorithms that a key signs with now.
@@ -206,9 +315,9 @@ fn rank(record: &KeyRecord) -> (u8, Alg, Timestamp, String) {
 async fn read(store: &Store, vault: &Vault, skew: Duration, now: Timestamp) -> Result<(KeyRing, i64), StoreError> {
     let mut db = store.read().await?;
     let counter = changes::read(&mut db).await?.keys;
-    let rows = signing_keys::list(&mut db).await?;
+    let found = Found::read(&mut db).await?;
     drop(db);
-    Ok((KeyRing::build(&rows, vault, skew, now), counter))
+    Ok((KeyRing::build(&found, vault, skew, now), counter))
 }
 
 fn load_signer(row: &SigningKeyRow, record: &KeyRecord, vault: &Vault) -> Option<Signer> {
@@ -268,7 +377,7 @@ pub(super) mod tests {
         let pairs: Vec<_> = (0..5).map(|_| ec()).collect();
         let states = [KeyState::Retiring, KeyState::Revoked, KeyState::Pending, KeyState::Retired, KeyState::Active];
         let rows: Vec<_> = pairs.iter().zip(states).map(|(pair, state)| row(pair, state, 0)).collect();
-        let ring = KeyRing::build(&rows, &vault(), SKEW, NOW);
+        let ring = KeyRing::build(&rows.to_vec().into(), &vault(), SKEW, NOW);
         let kid = |at: usize| pairs[at].public.kid().to_string();
         assert_eq!(kids(&ring), [kid(4), kid(2), kid(0)]);
         assert_eq!(ring.published().map(|record| record.kid().to_string()).collect::<Vec<_>>(), kids(&ring));
@@ -292,9 +401,12 @@ pub(super) mod tests {
         let mut renamed = row(&misnamed, KeyState::Pending, 0);
         renamed.kid = "another".to_owned();
         let rows = [row(&good, KeyState::Active, 0), promoted, renamed];
-        let ring = KeyRing::build(&rows, &vault(), SKEW, NOW);
+        let ring = KeyRing::build(&rows.to_vec().into(), &vault(), SKEW, NOW);
         assert_eq!(kids(&ring), [good.public.kid().to_string()]);
-        assert_eq!(KeyRing::build(&rows, &Vault::over([6; 32]), SKEW, NOW).jwks().bytes.as_ref(), br#"{"keys":[]}"#);
+        assert_eq!(
+            KeyRing::build(&rows.to_vec().into(), &Vault::over([6; 32]), SKEW, NOW).jwks().bytes.as_ref(),
+            br#"{"keys":[]}"#
+        );
     }
 
     #[test]
@@ -307,7 +419,7 @@ pub(super) mod tests {
         let mut gone = row(&pair, KeyState::Active, 0);
         gone.private_sealed = None;
         for row in [moved, foreign, gone] {
-            let ring = KeyRing::build(&[row], &vault(), SKEW, NOW);
+            let ring = KeyRing::build(&vec![row].into(), &vault(), SKEW, NOW);
             assert!(ring.signer(Alg::ES256).is_none());
             assert_eq!(kids(&ring).len(), 1, "others may still check what it signed");
         }
@@ -317,7 +429,7 @@ pub(super) mod tests {
     fn a_pending_private_half_is_not_opened() {
         let mut pending = row(&ec(), KeyState::Pending, 0);
         pending.private_sealed = Some("it would raise an alarm, were it opened".to_owned());
-        let ring = KeyRing::build(&[pending], &vault(), SKEW, NOW);
+        let ring = KeyRing::build(&vec![pending].into(), &vault(), SKEW, NOW);
         assert!(ring.signer(Alg::ES256).is_none());
         assert_eq!(kids(&ring).len(), 1);
     }

@@ -334,4 +334,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::ring::KeyRing;
 use super::signer::Typ;
+use super::state::KeyState;
 use crate::crypto::encoding::from_b64u;
 use crate::domain::alg::Alg;
 use crate::domain::id::KeyId;
@@ -131,6 +132,8 @@ impl KeyRing {
             VerifyFor::AccessToken => record.state.accepts_own_tokens(record.activate_at, self.skew, now),
             VerifyFor::IdTokenHint => record.state.accepts_hint(record.activate_at, self.skew, now),
         };
+        // What a waiting key signed for a canary is as good as what an active one signs.
+        let accepted = accepted || (record.state == KeyState::Pending && self.signed_ahead(record.kid()));
         if !accepted {
             return Err(VerifyError::KeyNotAccepted);
         }
@@ -166,7 +169,7 @@ mod tests {
     static HOUSE: LazyLock<House> = LazyLock::new(|| {
         let (rsa, ec) = (pair::make(Alg::RS256, 2048).unwrap(), pair::make(Alg::ES256, 2048).unwrap());
         let rows = [row(&rsa, KeyState::Active, 0), row(&ec, KeyState::Active, 0)];
-        House { ring: KeyRing::build(&rows, &vault(), SKEW, NOW), rsa, ec }
+        House { ring: KeyRing::build(&rows.to_vec().into(), &vault(), SKEW, NOW), rsa, ec }
     });
 
     fn claims() -> Vec<u8> {
@@ -232,7 +235,7 @@ mod tests {
             (KeyState::Revoked, -9, false, false),
         ];
         for (state, activate_in, own, hint) in table {
-            let ring = KeyRing::build(&[row(&pair, state, activate_in)], &vault(), SKEW, NOW);
+            let ring = KeyRing::build(&vec![row(&pair, state, activate_in)].into(), &vault(), SKEW, NOW);
             for (token, purpose, accepted) in
                 [(&access, VerifyFor::AccessToken, own), (&id, VerifyFor::IdTokenHint, hint)]
             {

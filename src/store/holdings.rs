@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::{Db, StoreError, on};
 use crate::domain::claims::ClaimsRequest;
 use crate::domain::consent::Consent;
-use crate::domain::id::{ClientId, SessionId, UserId};
+use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::time::Timestamp;
 
@@ -79,4 +79,52 @@ pub async fn of_user(db: &mut Db, user: &UserId, spent: Timestamp, now: Timestam
     .await
     })?;
     rows.into_iter().map(Holding::try_from).collect()
+}
+
+/// A grant that was used lately.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    /// The grant.
+    pub id: GrantId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The app.
+    pub client_id: ClientId,
+    /// What it allows.
+    pub scope: ScopeSet,
+    /// The resources it names.
+    pub resources: Vec<String>,
+}
+
+/// Grants read at once.
+const PAGE: i64 = 5_000;
+
+/// Living grants that a token may have been born of since then: a page of them in the order of their ids, those after `after`.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn recent(db: &mut Db, after: Option<&GrantId>, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
+    let rows: Vec<(String, String, String, String, String)> = on!(db, |db| {
+        sqlx::query_as(
+            "SELECT g.id, g.user_id, g.client_id, g.scope, g.resources FROM grants g \
+             LEFT JOIN refresh_families f ON f.grant_id = g.id \
+             WHERE g.id > $1 AND g.ended_at IS NULL AND (g.last_used_at >= $2 OR f.rotated_at >= $2) ORDER BY g.id LIMIT $3",
+        )
+        .bind(after.map_or("", GrantId::as_str))
+        .bind(since.as_seconds())
+        .bind(PAGE)
+        .fetch_all(db)
+        .await
+    })?;
+    rows.into_iter()
+        .map(|(id, user, client, scope, resources)| {
+            Ok(Recent {
+                id: GrantId::new(id),
+                user_id: UserId::new(user),
+                client_id: ClientId::new(client),
+                scope: ScopeSet::parse(&scope).map_err(StoreError::corrupt)?,
+                resources: resources.split_whitespace().map(str::to_owned).collect(),
+            })
+        })
+        .collect()
 }

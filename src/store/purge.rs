@@ -16,6 +16,9 @@ const BROWSER_KEPT: i64 = 366 * DAY;
 /// One at which nobody ever signed in: longer than a sign-in may take, and short, since every visitor without a cookie is one.
 const STRANGER_KEPT: i64 = DAY;
 
+/// Longer than a key signs, so that an app which fetches the key set once a month is known.
+const SIGHTING_KEPT: i64 = 90 * DAY;
+
 /// One kind of row that expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiring {
@@ -39,11 +42,17 @@ pub enum Expiring {
     Strangers,
     /// Bits that may be clear again.
     RetiredIndices,
+    /// Who fetched which key set.
+    Sightings,
+    /// Where apps authenticated from.
+    Addresses,
+    /// Apps that the waiting key signed for.
+    Canaries,
 }
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
@@ -54,6 +63,9 @@ impl Expiring {
         Self::Browsers,
         Self::Strangers,
         Self::RetiredIndices,
+        Self::Sightings,
+        Self::Addresses,
+        Self::Canaries,
     ];
 
     /// What removes a batch, and how many seconds after its end a row goes. Each walks an index on the time and sorts nothing.
@@ -104,6 +116,21 @@ impl Expiring {
                 "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT status_list, status_index \
                  FROM retired_indices WHERE invalid_until <= $1 ORDER BY invalid_until LIMIT $2)",
                 0,
+            ),
+            Self::Sightings => (
+                "DELETE FROM key_sightings WHERE (app, origin, agent, etag) IN (SELECT app, origin, agent, etag \
+                 FROM key_sightings WHERE last_at <= $1 ORDER BY last_at LIMIT $2)",
+                SIGHTING_KEPT,
+            ),
+            Self::Addresses => (
+                "DELETE FROM app_addresses WHERE (client_id, address) IN (SELECT client_id, address \
+                 FROM app_addresses WHERE last_at <= $1 ORDER BY last_at LIMIT $2)",
+                SIGHTING_KEPT,
+            ),
+            Self::Canaries => (
+                "DELETE FROM key_canaries WHERE client_id IN \
+                 (SELECT client_id FROM key_canaries WHERE until <= $1 ORDER BY until LIMIT $2)",
+                DAY,
             ),
         }
     }

@@ -44,6 +44,14 @@ pub struct AccessClaims {
     grant: Option<GrantClaims>,
 }
 
+impl AccessClaims {
+    /// The client that the token is for.
+    #[must_use]
+    pub fn client(&self) -> &str {
+        &self.client_id
+    }
+}
+
 /// What a token of a person's grant says more.
 #[derive(Debug, Clone, Serialize)]
 struct GrantClaims {

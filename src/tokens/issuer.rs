@@ -130,11 +130,11 @@ impl TokenIssuer {
     /// [`CannotSign`]: to be answered 503. What was written stays; the retry rules heal a refresh.
     pub fn sign(&self, granted: Granted, now: Timestamp) -> Result<Issued, CannotSign> {
         let (alg, claims) = &granted.access;
-        let access_token = self.jws(*alg, Typ::AccessToken, claims)?;
+        let access_token = self.jws(claims.client(), *alg, Typ::AccessToken, claims, now)?;
         let id_token = match granted.id {
             Some((alg, mut claims)) => {
                 claims.bind_to(&access_token);
-                Some(self.jws(alg, Typ::IdToken, &claims)?)
+                Some(self.jws(granted.access.1.client(), alg, Typ::IdToken, &claims, now)?)
             }
             None => None,
         };
@@ -166,9 +166,16 @@ impl TokenIssuer {
         Ok(Issued { response, cookie })
     }
 
-    fn jws(&self, alg: Alg, typ: Typ, claims: &impl Serialize) -> Result<String, CannotSign> {
+    fn jws(
+        &self,
+        client: &str,
+        alg: Alg,
+        typ: Typ,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, CannotSign> {
         let body = serde_json::to_vec(claims).map_err(|_| CannotSign(alg))?;
-        self.keys.ring().signer(alg).ok_or(CannotSign(alg))?.sign(typ, &body).map_err(|error| {
+        self.keys.ring().signer_for(client, alg, now).ok_or(CannotSign(alg))?.sign(typ, &body).map_err(|error| {
             tracing::error!(alarm = "signing", %alg, %error, "a token could not be signed");
             CannotSign(alg)
         })

@@ -7,13 +7,17 @@
 //! | `id_token.rs`     | ID tokens                                                      |
 //! | `refresh.rs`      | presenting a generation: next, the same again, or the end      |
 //! | `revoke.rs`       | the one procedure that ends sessions, grants and families      |
+//! | `key_desk.rs`     | what an admin can do about keys                                |
+//! | `consequences.rs` | what it would mean to throw a key out                          |
 //! | `grant_mac.rs`    | what keeps a grant's row from being rewritten                  |
 //! | `status_index.rs` | places in the status lists                                     |
 
 pub mod access;
+pub mod consequences;
 pub mod grant_mac;
 pub mod id_token;
 pub mod issuer;
+pub mod key_desk;
 pub mod refresh;
 pub mod revoke;
 pub mod status_index;

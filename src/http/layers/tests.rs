@@ -294,7 +294,7 @@ async fn what_is_answered_at_once_has_the_same_around_it() {
             .with_ansi(false)
             .finish();
         let at_once = tracing::subscriber::with_default(subscriber, || {
-            front.at_once(&asked(), peer, path, || match path {
+            front.at_once(&asked(), peer, path, |_| match path {
                 "/panic" => panic!("deliberate"),
                 _ => "{}".into_response(),
             })

@@ -85,6 +85,7 @@ fn admit(
         (Ok(caller), permit) if caller.bound.is_some() => {
             if let Ok(permit) = permit {
                 doors.limits().give_back(permit, now);
+                doors.app().sightings.authenticated(&caller.client.id, permit.address, now);
             }
             doors.limits().count(&caller.client, now)?;
             Ok((caller, None))

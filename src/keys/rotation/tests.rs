@@ -32,6 +32,7 @@ fn policy() -> KeyPolicy {
         skew: seconds(SKEW),
         jwks_max_age: seconds(MAX_AGE),
         longest_token: seconds(LONGEST_TOKEN),
+        usual_token: Duration::from_secs(900),
     }
 }
 

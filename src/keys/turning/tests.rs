@@ -6,7 +6,7 @@ use crate::keys::signer::Typ;
 use crate::keys::verify::{VerifyError, VerifyFor};
 use crate::store::testing::TestStore;
 
-fn policy() -> KeyPolicy {
+pub(in crate::keys) fn policy() -> KeyPolicy {
     let seconds = Duration::from_secs;
     KeyPolicy {
         algorithms: vec![Alg::ES256],
@@ -18,6 +18,7 @@ fn policy() -> KeyPolicy {
         skew: seconds(60),
         jwks_max_age: seconds(300),
         longest_token: seconds(3_600),
+        usual_token: Duration::from_secs(900),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk::jobs::{clock, purge};
+use frontdesk::jobs::clock;
 use frontdesk::store::installation;
 
 use crate::support::{ALICE, TestProvider};

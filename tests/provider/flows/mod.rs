@@ -10,6 +10,7 @@ mod direct_login;
 mod directory;
 mod end_of_session;
 mod introspection;
+mod keys;
 mod logout;
 mod metadata;
 mod prompts;
