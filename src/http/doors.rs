@@ -13,6 +13,7 @@ use super::prepared::Prepared;
 use crate::app::App;
 use crate::config::Config;
 use crate::domain::time::Timestamp;
+use crate::keys::history;
 use crate::keys::record::KeyRecord;
 use crate::keys::ring::KeyRing;
 use crate::oauth::discovery;
@@ -32,6 +33,7 @@ struct House {
     brand: Arc<Brand>,
     logo: Option<Prepared>,
     jwks: ArcSwapOption<KeySet>,
+    key_history: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
     discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
 }
 
@@ -48,6 +50,7 @@ impl Doors {
             brand: Arc::new(brand),
             logo,
             jwks: ArcSwapOption::empty(),
+            key_history: ArcSwapOption::empty(),
             discovery: ArcSwapOption::empty(),
         }))
     }
@@ -114,6 +117,20 @@ impl Doors {
         let ready = Arc::new(KeySet { ring, second: now, document: document.until(now, max_age) });
         self.0.jwks.store(Some(ready.clone()));
         ready
+    }
+
+    /// The key history as ready bytes. Signed anew when the ring was read anew. `None`: nothing signs.
+    #[must_use]
+    pub fn key_history(&self) -> Option<Arc<(Arc<KeyRing>, Prepared)>> {
+        let ring = self.provider().keys.ring();
+        if let Some(ready) = self.0.key_history.load_full().filter(|ready| Arc::ptr_eq(&ready.0, &ring)) {
+            return Some(ready);
+        }
+        let text = history::document(&ring, self.provider().issuer_id())?;
+        let kept = HeaderValue::from_static("public, max-age=300");
+        let ready = Arc::new((ring, Prepared::new(text.into_bytes(), history::CONTENT_TYPE, kept)));
+        self.0.key_history.store(Some(ready.clone()));
+        Some(ready)
     }
 
     /// The metadata document as ready bytes. Made anew when the directory was read anew.

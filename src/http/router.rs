@@ -33,6 +33,7 @@ fn routes(doors: Doors, front: Front) -> Router {
         // relying apps: metadata
         .route("/.well-known/openid-configuration", get(documents::discovery).options(preflight::public))
         .route("/.well-known/oauth-authorization-server", get(documents::discovery).options(preflight::public))
+        .route("/.well-known/historical-keys.jwt", get(documents::historical_keys).options(preflight::public))
         .route("/.well-known/jwks.json", get(documents::jwks).options(preflight::public))
         // relying apps: protocol
         .route("/oauth2/authorize", get(authorize::get).post(authorize::post))

@@ -15,6 +15,7 @@
 //! | `bootstrap.rs` | the first start                                                     |
 //! | `policy.rs`    | the settings of the ring and the times that follow from them        |
 //! | `rotation.rs`  | what is to be done now: a pure function                             |
+//! | `history.rs`   | past keys as a signed document                                     |
 //! | `journal.rs`   | revoked keys beside the database, for a restore                    |
 //! | `error.rs`     | why the keys are not as they should be                              |
 //! | `sightings.rs` | who fetches the key set, gathered in memory                        |
@@ -24,6 +25,7 @@
 
 pub mod bootstrap;
 pub mod canary;
+pub mod history;
 pub mod journal;
 pub mod jwk;
 pub mod master_key;

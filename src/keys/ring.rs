@@ -207,15 +207,20 @@ impl KeyRing {
         &self.jwks
     }
 
+    /// All keys that are believed.
+    pub fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.iter().map(|key| &key.record)
+    }
+
     /// The keys in the key set, in its order.
     pub fn published(&self) -> impl Iterator<Item = &KeyRecord> {
-        self.keys.iter().map(|key| &key.record).filter(|record| record.state.is_published())
+        self.records().filter(|record| record.state.is_published())
     }
 
     /// The keys as the planner sees them.
     #[must_use]
     pub fn standings(&self) -> Vec<Standing> {
-        self.keys.iter().map(|key| Standing::from(&key.record)).collect()
+        self.records().map(Standing::from).collect()
     }
 
     /// When it was read.

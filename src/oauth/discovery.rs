@@ -27,6 +27,7 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
         "authorization_endpoint": url("/oauth2/authorize"),
         "token_endpoint": url("/oauth2/token"),
         "jwks_uri": url("/.well-known/jwks.json"),
+        "federation_historical_keys_endpoint": url("/.well-known/historical-keys.jwt"),
         "userinfo_endpoint": url("/oauth2/userinfo"),
         "introspection_endpoint": url("/oauth2/introspect"),
         "revocation_endpoint": url("/oauth2/revoke"),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
+
 use crate::algorithm::Algorithm;
 use crate::cache::{CacheSettings, KeyCache, MAX_FRESHNESS};
 use crate::challenge::Challenge;
@@ -27,6 +29,7 @@ pub struct VerifierBuilder {
     cache: CacheSettings,
     clock: Arc<dyn Clock>,
     fetch: Option<Box<dyn Fetch>>,
+    app: Option<String>,
 }
 
 impl VerifierBuilder {
@@ -45,6 +48,7 @@ impl VerifierBuilder {
             },
             clock: Arc::new(SystemClock::new()),
             fetch: None,
+            app: None,
         }
     }
 
@@ -125,6 +129,15 @@ impl VerifierBuilder {
         self
     }
 
+    /// The `client_id` under which your service is registered with the issuer. It is sent along when the key set is fetched, so
+    /// that the issuer's operators can see that your service has the next key before it signs. It counts only from an
+    /// address that your service has authenticated from. A [`Fetch`] of your own has to send `Frontdesk-App` itself.
+    #[must_use]
+    pub fn app(mut self, client_id: impl Into<String>) -> Self {
+        self.app = Some(client_id.into());
+        self
+    }
+
     /// Uses another way to read documents from the issuer.
     #[must_use]
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
@@ -155,12 +168,19 @@ impl VerifierBuilder {
         let challenge = Challenge::new(realm, self.resource_metadata.as_deref());
         let fetch = match self.fetch {
             Some(fetch) => fetch,
-            None => Box::new(HttpFetch::for_issuer(&issuer).map_err(BuildError::Http)?),
+            None => {
+                Box::new(HttpFetch::for_issuer(&issuer, app_header(self.app.as_deref())?).map_err(BuildError::Http)?)
+            }
         };
         let rules = Rules { audiences: self.audiences, algorithms: self.algorithms, leeway: self.leeway.as_secs() };
         let keys = KeyCache::new(issuer, fetch, Arc::clone(&self.clock), self.cache);
         Ok(Verifier::new(rules, keys, self.clock, challenge))
     }
+}
+
+/// A client id as a header (RFC 6749 appendix A.1: printable ASCII).
+fn app_header(app: Option<&str>) -> Result<Option<HeaderValue>, BuildError> {
+    app.map(|id| HeaderValue::from_str(id).ok().filter(|value| !value.is_empty()).ok_or(BuildError::App)).transpose()
 }
 
 impl fmt::Debug for VerifierBuilder {
@@ -187,6 +207,8 @@ pub enum BuildError {
     Leeway,
     /// The least freshness is more than 15 minutes or more than `max_stale`.
     Freshness,
+    /// The client id is empty or not printable ASCII.
+    App,
     /// The HTTP client could not be made.
     Http(reqwest::Error),
 }
@@ -199,6 +221,7 @@ impl fmt::Display for BuildError {
             Self::NoAlgorithm => formatter.write_str("at least one algorithm must be allowed"),
             Self::Leeway => formatter.write_str("the leeway may be 60 seconds at most"),
             Self::Freshness => formatter.write_str("min_freshness may be 15 minutes and max_stale at most"),
+            Self::App => formatter.write_str("app is a client id: printable ASCII, not empty"),
             Self::Http(_) => formatter.write_str("the HTTP client could not be made"),
         }
     }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AGE, CACHE_CONTROL, HeaderMap, HeaderName};
+use reqwest::header::{ACCEPT, AGE, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::issuer::Issuer;
@@ -131,11 +131,13 @@ impl HttpFetch {
     }
 
     /// The client for an issuer: https only, unless the issuer is on loopback.
-    pub(crate) fn for_issuer(issuer: &Issuer) -> Result<Self, reqwest::Error> {
+    pub(crate) fn for_issuer(issuer: &Issuer, app: Option<HeaderValue>) -> Result<Self, reqwest::Error> {
+        let app = app.map(|app| (HeaderName::from_static("frontdesk-app"), app));
         let mut client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
+            .default_headers(app.into_iter().collect())
             .user_agent(concat!("frontdesk-verifier/", env!("CARGO_PKG_VERSION")));
         client = if issuer.is_plain_http() {
             // `*.localhost` must not depend on what a name server says (RFC 6761 §6.3), and

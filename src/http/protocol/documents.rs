@@ -61,6 +61,14 @@ pub async fn jwks(
     key_set(&doors, &Asked { address: visit.address.ip(), query: query.as_deref(), headers: &headers })
 }
 
+/// The key history (OpenID Federation §8.7). It is signed anew only when the ring changes.
+pub async fn historical_keys(State(doors): State<Doors>, headers: HeaderMap) -> Response {
+    match doors.key_history() {
+        Some(ready) => ready.1.answer(&headers),
+        None => Refusal::from(OAuthError::unavailable("no key can sign the key history")).into_response(),
+    }
+}
+
 /// The metadata document (OIDC Discovery §4, RFC 8414 §3).
 pub async fn discovery(State(doors): State<Doors>, headers: HeaderMap) -> Response {
     doors.discovery().1.answer(&headers)

@@ -251,3 +251,25 @@ async fn the_key_set_says_when_to_come_back() {
     let answer = provider.get("/.well-known/jwks.json").await;
     assert_eq!(answer.header("cache-control"), "public, max-age=40");
 }
+
+#[tokio::test]
+async fn past_keys_and_why_one_was_revoked_stand_in_a_signed_document() {
+    let provider = house().await;
+    let lost = listed(&provider, Alg::ES256, KeyState::Active).await.kid;
+    at_desk(&provider, async |desk| desk.revoke(&lost, "found on the street").await.unwrap()).await;
+    let metadata: Value = provider.get("/.well-known/openid-configuration").await.json();
+    let url = metadata["federation_historical_keys_endpoint"].as_str().unwrap();
+    let answer = provider.get(url.strip_prefix(provider.issuer()).unwrap()).await;
+    assert_eq!(answer.header("content-type"), "application/jwk-set+jwt");
+    let (header, claims) = provider.verify_with(&answer.body, &["iss"]).await;
+    assert_eq!(header.typ.as_deref(), Some("jwk-set+jwt"));
+    assert_eq!(claims["iss"], provider.issuer());
+    let key = &claims["keys"][0];
+    assert_eq!((key["kid"].as_str(), key["kty"].as_str()), (Some(lost.as_str()), Some("EC")));
+    assert_eq!(key["revoked"]["revoked_at"], provider.now());
+    assert_eq!(key["revoked"]["reason"], "compromised");
+    assert_eq!(key["revoked"]["frontdesk_reason"], "found on the street");
+    assert_eq!((key["nbf"].as_i64(), key["exp"].as_i64()), (Some(provider.now()), Some(provider.now())));
+    // It is no token of ours.
+    provider.client("web").userinfo(&answer.body).await.expect_error("invalid_token");
+}

@@ -27,7 +27,7 @@ async fn server(answer: impl Into<Vec<u8>>) -> (Url, JoinSet<()>) {
 
 fn client(url: &Url) -> HttpFetch {
     let issuer = Issuer::parse(url.origin().ascii_serialization()).unwrap();
-    HttpFetch::for_issuer(&issuer).unwrap()
+    HttpFetch::for_issuer(&issuer, None).unwrap()
 }
 
 #[tokio::test]
@@ -73,8 +73,26 @@ async fn an_https_issuer_is_never_asked_in_the_clear() {
     url.set_host(Some("127.0.0.1")).unwrap();
     assert!(client(&url).get(&url, 10).await.is_ok());
     let issuer = Issuer::parse("https://id.example.com".to_owned()).unwrap();
-    let fetch = HttpFetch::for_issuer(&issuer).unwrap();
+    let fetch = HttpFetch::for_issuer(&issuer, None).unwrap();
     assert!(fetch.get(&url, 10).await.is_err());
+}
+
+#[tokio::test]
+async fn it_says_which_app_it_works_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = Issuer::parse(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let url = Url::parse(&format!("http://{}/document", listener.local_addr().unwrap())).unwrap();
+    let fetch = HttpFetch::for_issuer(&issuer, Some(HeaderValue::from_static("shop"))).unwrap();
+    let asked = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+        String::from_utf8_lossy(&request[..read]).to_lowercase()
+    };
+    let (request, document) = tokio::join!(asked, fetch.get(&url, 10));
+    document.unwrap();
+    assert!(request.contains("\r\nfrontdesk-app: shop\r\n"), "{request}");
 }
 
 #[tokio::test]
