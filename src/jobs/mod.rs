@@ -2,6 +2,7 @@
 
 pub mod follow_changes;
 pub mod purge;
+pub mod seal_audit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ impl Jobs {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         jobs.tasks.spawn(follow_changes::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(seal_audit::run(app.clone(), jobs.stop.clone()));
         jobs
     }
 

@@ -21,11 +21,13 @@ pub enum Typ {
     AccessToken,
     /// An ID token (OIDC Core §2).
     IdToken,
+    /// A checkpoint of the audit chain: no token, and nobody's but ours to read.
+    AuditCheckpoint,
 }
 
 impl Typ {
     /// All of them, in the order of the enum.
-    const ALL: [Self; 2] = [Self::AccessToken, Self::IdToken];
+    const ALL: [Self; 3] = [Self::AccessToken, Self::IdToken, Self::AuditCheckpoint];
 
     /// The value of the header's `typ`.
     #[must_use]
@@ -33,6 +35,7 @@ impl Typ {
         match self {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
+            Self::AuditCheckpoint => "audit-checkpoint+jwt",
         }
     }
 
