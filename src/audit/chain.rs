@@ -34,7 +34,7 @@ pub struct ChainKey {
 }
 
 /// What is wrong with a row by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// Another key sealed it, or so it says.
     OtherKey,
@@ -152,6 +152,8 @@ mod tests {
     use super::*;
     use crate::domain::time::Timestamp;
 
+    type Change = fn(&mut SealedRow);
+
     fn key(seed: u8) -> ChainKey {
         ChainKey::from_vault(&Vault::over([seed; 32]))
     }
@@ -174,7 +176,7 @@ mod tests {
     fn every_column_counts() {
         let good = sealed();
         assert_eq!((good.seal.number, key(1).check(&good)), (7, Ok(())));
-        let cases: [(fn(&mut SealedRow), Flaw); 15] = [
+        let cases: [(Change, Flaw); 15] = [
             (|row| row.seal.number = 8, Flaw::Changed),
             (|row| row.seal.previous.clear(), Flaw::Changed),
             (|row| row.seal.mac.replace_range(..1, "~"), Flaw::Changed),
@@ -214,7 +216,7 @@ mod tests {
         // More may go later; what is left is guarded as well.
         let bare = key.without(row.clone(), Parts { actor: true, ..Parts::default() });
         assert_eq!((key.check(&bare), bare.event.actor.as_str()), (Ok(()), ERASED));
-        let changes: [fn(&mut SealedRow); 4] = [
+        let changes: [Change; 4] = [
             |row| row.event.actor = "user:eve".to_owned(),
             |row| row.event.subject = "eve".to_owned(),
             |row| row.event.data.push(' '),

@@ -52,12 +52,9 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 /// If the database refuses.
 pub async fn once(app: &App, key: &ChainKey, stopping: bool) -> Result<(), StoreError> {
     // Looked for first: an idle house writes nothing.
-    let waits = in_time(async { Ok(!audit::unsealed(&mut app.store.read().await?, 1).await?.is_empty()) }).await?;
-    while waits {
-        match seal::batch(&app.store, key, app.process_id(), app.clock.now()).await? {
-            Outcome::More(_) => {}
-            Outcome::All(_) | Outcome::Another => break,
-        }
+    let mut more = in_time(async { Ok(!audit::unsealed(&mut app.store.read().await?, 1).await?.is_empty()) }).await?;
+    while more {
+        more = matches!(seal::batch(&app.store, key, app.process_id(), app.clock.now()).await?, Outcome::More(_));
     }
     checkpoint(app, stopping).await?;
     if stopping {
