@@ -17,7 +17,7 @@ const ROWS: &[&[&str]] = &[
     &["app"],
     &["oauth"],
     &["accounts"],
-    &["tokens"],
+    &["audit", "tokens"],
     &["keys", "logging", "outbound"],
     &["config", "store"],
     &["domain"],

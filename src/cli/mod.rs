@@ -5,6 +5,7 @@
 //! the database directly, so that they work when sign-in is broken; a running server sees a change within a second.
 
 mod apply;
+mod audit;
 mod clients;
 mod config;
 mod context;
@@ -52,6 +53,9 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Make people, clients and resources be as a file says
     Apply(apply::Arguments),
+    /// Who did what, and whether somebody has changed it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Relying apps
     #[command(subcommand)]
     Clients(Box<clients::Command>),
@@ -73,6 +77,7 @@ impl Command {
             Self::Serve => serve::run(context).await,
             Self::Migrate(arguments) => migrate::run(context, &arguments).await,
             Self::Apply(arguments) => apply::run(context, &arguments).await,
+            Self::Audit(command) => audit::run(context, &command).await,
             Self::Clients(command) => clients::run(context, *command).await,
             Self::Config(command) => config::run(context, &command).await,
             Self::Keys(command) => keys::run(context, &command).await,

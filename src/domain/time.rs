@@ -1,6 +1,7 @@
 //! Moments and the clock. Seconds are enough for every rule of the protocol, and the same in both databases.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -58,18 +59,6 @@ impl Timestamp {
     }
 }
 
-/// The text is no moment in RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoMoment;
-
-impl std::str::FromStr for Timestamp {
-    type Err = NoMoment;
-
-    fn from_str(text: &str) -> Result<Self, NoMoment> {
-        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_second())).map_err(|_| NoMoment)
-    }
-}
-
 /// RFC 3339 in UTC.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +66,29 @@ impl fmt::Display for Timestamp {
             Ok(moment) => write!(f, "{moment}"),
             Err(_) => write!(f, "{}", self.0),
         }
+    }
+}
+
+/// A text is no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAMoment;
+
+impl fmt::Display for NotAMoment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write a day (2026-11-18) or a moment (2026-11-18T11:06:40Z)")
+    }
+}
+
+impl std::error::Error for NotAMoment {}
+
+/// RFC 3339, or a day, which begins at midnight in UTC.
+impl FromStr for Timestamp {
+    type Err = NotAMoment;
+
+    fn from_str(text: &str) -> Result<Self, NotAMoment> {
+        let midnight = format!("{text}T00:00:00Z");
+        let text = if text.len() == "2026-11-18".len() { &midnight } else { text };
+        text.parse().map(|moment: jiff::Timestamp| Self(moment.as_second())).map_err(|_| NotAMoment)
     }
 }
 
@@ -200,6 +212,20 @@ mod tests {
     #[test]
     fn prints_rfc_3339() {
         assert_eq!(Timestamp::from_seconds(1_795_000_000).to_string(), "2026-11-18T11:06:40Z");
+    }
+
+    #[test]
+    fn reads_moments_and_days() {
+        for (text, seconds) in [
+            ("2026-11-18T11:06:40Z", 1_795_000_000),
+            ("2026-11-18T12:06:40+01:00", 1_795_000_000),
+            ("2026-11-18", 1_794_960_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Timestamp(seconds)), "{text}");
+        }
+        for text in ["", "yesterday", "2026-11", "2026-13-01", "2026-11-18T11:06:40", "11:06:40Z", "2026-11-1😀"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotAMoment), "{text}");
+        }
     }
 
     #[test]

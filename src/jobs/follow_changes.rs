@@ -72,10 +72,12 @@ pub async fn look(app: &App) -> Result<(), StoreError> {
     in_time(app.follow_changes()).await
 }
 
-async fn in_time(looking: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
-    timeout(LONGEST_LOOK, looking)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer to the look for changes".into())))
+/// Gives a look up that is not answered.
+///
+/// # Errors
+/// What the look came to, or that it came to nothing.
+pub(super) async fn in_time<T>(looking: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(LONGEST_LOOK, looking).await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer to a look".into())))
 }
 
 #[cfg(test)]
@@ -86,7 +88,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_look_that_is_not_answered_is_given_up_after_three_seconds() {
         let began = Instant::now();
-        let error = in_time(std::future::pending()).await.unwrap_err();
+        let error = in_time(std::future::pending::<Result<(), _>>()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         assert_eq!(began.elapsed().as_secs(), 3);
         let slow = async {
@@ -94,6 +96,6 @@ mod tests {
             Ok(())
         };
         in_time(slow).await.unwrap();
-        assert!(matches!(in_time(async { Err(StoreError::Closed) }).await, Err(StoreError::Closed)));
+        assert!(matches!(in_time::<()>(async { Err(StoreError::Closed) }).await, Err(StoreError::Closed)));
     }
 }

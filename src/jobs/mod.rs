@@ -5,6 +5,7 @@ pub mod follow_changes;
 pub mod note_sightings;
 pub mod purge;
 pub mod turn_keys;
+pub mod seal_audit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ impl Jobs {
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(note_sightings::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(seal_audit::run(app.clone(), jobs.stop.clone()));
         jobs
     }
 

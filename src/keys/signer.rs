@@ -23,11 +23,13 @@ pub enum Typ {
     IdToken,
     /// The key history (OpenID Federation §8.7).
     KeyHistory,
+    /// A checkpoint of the audit chain: no token, and nobody's but ours to read.
+    AuditCheckpoint,
 }
 
 impl Typ {
     /// All of them, in the order of the enum.
-    const ALL: [Self; 3] = [Self::AccessToken, Self::IdToken, Self::KeyHistory];
+    const ALL: [Self; 4] = [Self::AccessToken, Self::IdToken, Self::KeyHistory, Self::AuditCheckpoint];
 
     /// The value of the header's `typ`.
     #[must_use]
@@ -36,6 +38,7 @@ impl Typ {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
             Self::KeyHistory => "jwk-set+jwt",
+            Self::AuditCheckpoint => "audit-checkpoint+jwt",
         }
     }
 

@@ -28,6 +28,8 @@ pub enum VerifyFor {
     AccessToken,
     /// An ID token as `id_token_hint`: its key may have retired meanwhile.
     IdTokenHint,
+    /// A checkpoint of the audit chain that somebody has kept: its key may have retired as well.
+    AuditCheckpoint,
 }
 
 impl VerifyFor {
@@ -35,6 +37,7 @@ impl VerifyFor {
         match self {
             Self::AccessToken => Typ::AccessToken,
             Self::IdTokenHint => Typ::IdToken,
+            Self::AuditCheckpoint => Typ::AuditCheckpoint,
         }
     }
 }
@@ -130,7 +133,9 @@ impl KeyRing {
         let typ = Typ::parse(&header.typ).filter(|typ| *typ == purpose.typ()).ok_or(VerifyError::WrongType)?;
         let accepted = match purpose {
             VerifyFor::AccessToken => record.state.accepts_own_tokens(record.activate_at, self.skew, now),
-            VerifyFor::IdTokenHint => record.state.accepts_hint(record.activate_at, self.skew, now),
+            VerifyFor::IdTokenHint | VerifyFor::AuditCheckpoint => {
+                record.state.accepts_hint(record.activate_at, self.skew, now)
+            }
         };
         // What a waiting key signed for a canary is as good as what an active one signs.
         let accepted = accepted || (record.state == KeyState::Pending && self.signed_ahead(record.kid()));

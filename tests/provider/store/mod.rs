@@ -1,6 +1,7 @@
 //! What the functions of the store promise, on both databases, and where two processes can meet.
 
 mod attempts;
+mod audit_chain;
 mod changes;
 mod codes;
 mod grants;
