@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::output::{Format, data, say, table};
-use super::{Context, Failure};
+use super::{Context, Failure, rewrap};
 use crate::keys::record::{BadRow, KeyRecord};
 use crate::keys::ring::jwks;
 use crate::keys::state::KeyState;
@@ -18,13 +18,19 @@ pub(super) enum Command {
     List(Format),
     /// Print the key set as the server publishes it; it is JSON with and without --json
     ExportJwks(Format),
+    /// Seal everything in the database anew, under a new master key
+    Rewrap(rewrap::Arguments),
 }
 
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
+    if let Command::Rewrap(rewrap::Arguments { make: Some(file), format }) = command {
+        return rewrap::make(file, *format);
+    }
     let store = context.store().await?;
     let done = match command {
         Command::List(format) => list(&store, *format).await,
         Command::ExportJwks(_) => export_jwks(context, &store).await,
+        Command::Rewrap(arguments) => rewrap::run(context, &store, arguments.format).await,
     };
     store.close().await;
     done

@@ -1,6 +1,7 @@
 //! Work without a request. Every job is idempotent, works in small steps and stops between them.
 
 pub mod follow_changes;
+pub mod nodes;
 pub mod purge;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ impl Jobs {
     pub fn start(app: &Arc<App>) -> Self {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         jobs.tasks.spawn(follow_changes::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(nodes::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
         jobs
     }

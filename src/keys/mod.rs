@@ -3,7 +3,10 @@
 //! | file           | says                                                                |
 //! |----------------|---------------------------------------------------------------------|
 //! | `vault.rs`     | the master key, what is sealed for whom                             |
+//! | `macs.rs`      | MAC keys, drawn from the MAC root                                   |
+//! | `mac_roots.rs` | the MAC root in the database                                        |
 //! | `master_key.rs`| whether the master key is the database's                            |
+//! | `rewrap.rs`    | everything sealed anew under a new master key                       |
 //! | `state.rs`     | pending, active, retiring, retired, revoked: what each may do       |
 //! | `jwk.rs`       | public keys, thumbprint as name                                     |
 //! | `pair.rs`      | making RSA and P-256 pairs                                          |
@@ -16,9 +19,12 @@
 
 pub mod bootstrap;
 pub mod jwk;
+pub mod mac_roots;
+pub mod macs;
 pub mod master_key;
 pub mod pair;
 pub mod record;
+pub mod rewrap;
 pub mod ring;
 pub mod roots;
 pub mod signer;

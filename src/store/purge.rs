@@ -15,6 +15,8 @@ const ENDED_KEPT: i64 = 30 * DAY;
 const BROWSER_KEPT: i64 = 366 * DAY;
 /// One at which nobody ever signed in: longer than a sign-in may take, and short, since every visitor without a cookie is one.
 const STRANGER_KEPT: i64 = DAY;
+/// Long after a process counts as gone.
+const NODE_KEPT: i64 = 600;
 
 /// One kind of row that expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +41,13 @@ pub enum Expiring {
     Strangers,
     /// Bits that may be clear again.
     RetiredIndices,
+    /// Processes that ended without a word.
+    Nodes,
 }
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
@@ -54,6 +58,7 @@ impl Expiring {
         Self::Browsers,
         Self::Strangers,
         Self::RetiredIndices,
+        Self::Nodes,
     ];
 
     /// What removes a batch, and how many seconds after its end a row goes. Each walks an index on the time and sorts nothing.
@@ -104,6 +109,10 @@ impl Expiring {
                 "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT status_list, status_index \
                  FROM retired_indices WHERE invalid_until <= $1 ORDER BY invalid_until LIMIT $2)",
                 0,
+            ),
+            Self::Nodes => (
+                "DELETE FROM nodes WHERE process IN (SELECT process FROM nodes WHERE seen_at <= $1 ORDER BY seen_at LIMIT $2)",
+                NODE_KEPT,
             ),
         }
     }
