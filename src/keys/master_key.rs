@@ -221,8 +221,9 @@ async fn stored_probe(store: &Store) -> Result<Option<String>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Clock;
     use crate::keys::ring::tests::NOW;
-    use crate::keys::roots;
+    use crate::keys::{rewrap, roots};
     use crate::store::testing::TestStore;
 
     #[tokio::test]
@@ -239,6 +240,66 @@ mod tests {
         assert!(error.to_string().contains("secrets.master_key_file"));
         assert_eq!(stored_probe(&store).await.unwrap(), before, "nothing is overwritten");
         check_master_key(&store, &Vault::over([1; 32]), NOW).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_new_key_is_taken_where_the_databases_key_is_named_too_and_seals_once_it_was_turned_to() {
+        let store = TestStore::open().await;
+        let old = Vault::over([1; 32]);
+        check_master_key(&store, &old, NOW).await.unwrap();
+        let both = Vault::over([2; 32]).after([1; 32]);
+        check_master_key(&store, &both, NOW).await.unwrap();
+        let place = Place::of(Table::Passwords, "u1");
+        // Others may not have the new key yet.
+        assert_eq!(both.seals_with(), old.kek_id());
+        assert_eq!(old.open(place, &both.seal(place, b"hash")).unwrap().as_slice(), b"hash");
+        for alone in [Vault::over([2; 32]), Vault::over([3; 32]).after([2; 32])] {
+            let error = check_master_key(&store, &alone, NOW).await.unwrap_err();
+            assert!(matches!(&error, MasterKeyMismatch::Wrong { expected, .. } if expected == old.kek_id()), "{error}");
+            assert!(error.to_string().contains("secrets.previous_master_key_files"), "{error}");
+        }
+
+        let from = rewrap::turn(&store, &both, NOW).await.unwrap();
+        assert_eq!(from.as_deref(), Some(old.kek_id()));
+        assert_eq!(both.seals_with(), old.kek_id(), "it has not looked yet");
+        follow(&store, &both).await.unwrap();
+        assert_eq!(both.seals_with(), both.kek_id());
+        // A process that was started with the settings of before, and the new key named as one of the others.
+        let behind = Vault::over([1; 32]).after([2; 32]);
+        check_master_key(&store, &behind, NOW).await.unwrap();
+        assert_eq!(behind.seals_with(), both.kek_id());
+        // The old one alone no longer goes; the new one alone not yet.
+        assert!(matches!(follow(&store, &old).await, Err(MasterKeyMismatch::Wrong { .. })));
+        assert_eq!(old.seals_with(), old.kek_id());
+        let error = check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap_err();
+        assert!(matches!(&error, MasterKeyMismatch::MacRoot(_)), "{error:?}");
+        assert!(error.to_string().contains("secrets.previous_master_key_files"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_under_a_key_that_was_taken_away_is_missed_at_the_start() {
+        let store = TestStore::open().await;
+        let both = Vault::over([2; 32]).after([1; 32]);
+        check_master_key(&store, &Vault::over([1; 32]), NOW).await.unwrap();
+        check_master_key(&store, &both, NOW).await.unwrap();
+        rewrap::run(&store, &both, &Clock::standing_at(NOW), |_| ()).await.unwrap();
+        check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap();
+        // Somebody who knew nothing of the turn was slow.
+        let late = Vault::over([1; 32]).seal(Place::of(Table::RefreshRoots, "r"), &[9; 32]);
+        let row = refresh_roots::RefreshRootRow {
+            id: "r".to_owned(),
+            sealed: late.text,
+            kek_id: late.kek_id.clone(),
+            created_at: 0,
+        };
+        store.write(async move |tx| refresh_roots::insert(tx, &row).await).await.unwrap();
+        let error = check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap_err();
+        assert!(
+            matches!(&error, MasterKeyMismatch::Left { table: "refresh_roots", kek_id } if *kek_id == late.kek_id),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("frontdesk keys rewrap"), "{error}");
+        check_master_key(&store, &both, NOW).await.unwrap();
     }
 
     #[tokio::test]

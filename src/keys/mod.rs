@@ -32,6 +32,8 @@ pub mod state;
 pub mod vault;
 pub mod verify;
 
+#[cfg(test)]
+mod rewrap_tests;
 mod verifier;
 
 pub use bootstrap::{KeyPolicy, KeysError, start};

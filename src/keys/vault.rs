@@ -157,6 +157,13 @@ impl Vault {
         Self::with(MasterKey::new(Zeroizing::new(key)), Vec::new())
     }
 
+    /// The same with a previous key.
+    #[must_use]
+    pub fn after(mut self, previous: [u8; 32]) -> Self {
+        self.previous.push(Arc::new(MasterKey::new(Zeroizing::new(previous))));
+        self
+    }
+
     /// Until a database says otherwise, the newest key seals, and is the MAC root as well.
     fn with(current: MasterKey, previous: Vec<Arc<MasterKey>>) -> Self {
         let current = Arc::new(current);
@@ -341,9 +348,24 @@ mod tests {
         let sealed = first.seal(PLACE, b"x");
         assert!(second.open(PLACE, &sealed).is_ok());
         let newer = folder.path().join("new.key");
-        let turned = Vault::load(&newer, &[file], true).unwrap();
+        let turned = Vault::load(&newer, std::slice::from_ref(&file), true).unwrap();
         assert_ne!(turned.kek_id(), first.kek_id());
         assert!(turned.open(PLACE, &sealed).is_ok());
+        let anew = turned.reseal(PLACE, &sealed).unwrap();
+        assert_eq!((anew.kek_id.as_str(), turned.open(PLACE, &anew).unwrap().as_slice()), (turned.kek_id(), &b"x"[..]));
+        assert!(matches!(first.open(PLACE, &anew), Err(VaultError::UnknownKey { .. })));
+    }
+
+    #[test]
+    fn a_new_key_is_made_only_where_nothing_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys/new.key");
+        let kek_id = Vault::make_file(&file).unwrap();
+        assert_eq!(Vault::load(&file, &[], false).unwrap().kek_id(), kek_id);
+        let before = std::fs::read(&file).unwrap();
+        let error = Vault::make_file(&file).unwrap_err();
+        assert!(matches!(&error, MasterKeyError::Exists(_)) && error.to_string().contains("new.key"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), before);
     }
 
     #[cfg(unix)]
