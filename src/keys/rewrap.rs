@@ -153,7 +153,7 @@ pub async fn turn(store: &Store, vault: &Vault, now: Timestamp) -> Result<Option
     // The unit owns nothing of the vault, so what it needs is made before.
     let kek_id = vault.kek_id().to_owned();
     let turning = master_key::Turning::prepare(store, vault).await?;
-    let outcome = store
+    store
         .write(async move |tx| {
             // Whoever starts to serve makes himself known under the same lock, and looks at the probe afterwards.
             changes::hold(tx, Kind::Keys).await?;
@@ -173,8 +173,7 @@ pub async fn turn(store: &Store, vault: &Vault, now: Timestamp) -> Result<Option
             audit::record(tx, &event, now).await?;
             Ok(Ok(Some(turning.from)))
         })
-        .await?;
-    outcome
+        .await?
 }
 
 /// One walk over all that is sealed under other keys than the new one.

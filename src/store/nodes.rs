@@ -69,3 +69,44 @@ pub async fn alive(db: &mut Db, now: Timestamp) -> Result<Vec<Node>, StoreError>
 pub async fn remove(tx: &mut Tx, process: &str) -> Result<(), StoreError> {
     on!(tx, |db| sqlx::query("DELETE FROM nodes WHERE process = $1").bind(process).execute(db).await.map(drop))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::purge::{self, Expiring};
+    use crate::store::testing::TestStore;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn node(process: &str, seals_with: &str) -> Node {
+        let kek_ids = vec!["new".to_owned(), "old".to_owned()];
+        Node {
+            process: process.to_owned(),
+            name: format!("host of {process}"),
+            kek_ids,
+            seals_with: seals_with.to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_silent_for_a_minute_is_gone_and_later_forgotten() {
+        let store = TestStore::open().await;
+        let after = |seconds| NOW.plus(Duration::from_secs(seconds));
+        let tell = async |node: Node, now| store.write(async move |tx| report(tx, &node, now).await).await.unwrap();
+        let alive = async |now| alive(&mut store.read().await.unwrap(), now).await.unwrap();
+        tell(node("a", ""), NOW).await;
+        tell(node("b", "old"), after(30)).await;
+        assert_eq!(alive(after(59)).await, [node("a", ""), node("b", "old")]);
+        assert_eq!(alive(after(60)).await, [node("b", "old")]);
+        tell(node("a", "new"), after(61)).await;
+        assert_eq!(alive(after(61)).await, [node("a", "new"), node("b", "old")]);
+        let purged =
+            async |now| store.write(async move |tx| purge::batch(tx, Expiring::Nodes, now).await).await.unwrap();
+        assert_eq!(purged(after(629)).await, 0);
+        assert_eq!(purged(after(630)).await, 1);
+        store.write(async |tx| remove(tx, "a").await).await.unwrap();
+        assert_eq!(alive(after(61)).await, []);
+    }
+}
