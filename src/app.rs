@@ -11,16 +11,20 @@ use crate::accounts::passwords::{PasswordPolicy, Passwords};
 use crate::accounts::sessions::SessionPolicy;
 use crate::accounts::throttle::ThrottlePolicy;
 use crate::config::Config;
-use crate::crypto::mac::MacKey;
 use crate::crypto::{encoding, random};
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
+use crate::keys::master_key::{self, MasterKeyMismatch};
 use crate::keys::policy::KeyPolicy;
+use crate::keys::ring::Keys;
+use crate::keys::roots::Roots;
 use crate::keys::sightings::Sightings;
 use crate::keys::vault::{Purpose, Vault};
 use crate::keys::{KeysError, bootstrap};
 use crate::oauth::provider::Provider;
+use crate::store::changes::Kind;
 use crate::store::directory::Directory;
+use crate::store::nodes::{self, Node};
 use crate::store::{Store, StoreError, changes};
 use crate::tokens::grant_mac::GrantKeys;
 use crate::tokens::issuer::TokenIssuer;
@@ -52,8 +56,6 @@ pub struct App {
     pub accounts: Accounts,
     /// Who fetches the key set, and where apps authenticate.
     pub sightings: Sightings,
-    /// What CSRF values of forms are made with.
-    pub csrf_key: MacKey,
     process: String,
     /// Milliseconds by which the database's clock was ahead when it was last measured, or [`NOT_MEASURED`].
     clock_difference: AtomicI64,
@@ -97,9 +99,16 @@ impl App {
         // Before anything is decided by the clock.
         let difference = changes::follow_clock(&mut store.read().await?, &clock).await?;
         let now = clock.now();
+        let process = encoding::b64u(random::bytes::<12>());
+        introduce(&store, &vault, &process, now).await;
+        let counter = changes::read(&mut store.read().await?).await?.keys;
         let (keys, roots) =
             bootstrap::start(&store, &vault, &key_policy(&config), now).await.map_err(StartError::Keys)?;
-        let keys = Arc::new(keys);
+        let (keys, roots) = (Arc::new(keys), Arc::new(roots));
+        if keys.counter() != counter {
+            // Somebody may have changed what the ring saw and the rest was too early for.
+            read_keys(&store, &vault, (&roots, &keys), keys.counter(), now).await?;
+        }
         let passwords = Passwords::start(password_policy(&config)).map_err(StartError::Threads)?;
         let accounts =
             Accounts::new(store.clone(), vault.clone(), passwords, throttle_policy(&config), session_policy(&config));
@@ -108,9 +117,9 @@ impl App {
             directory: Arc::new(Directory::load(&store, now).await?),
             issuer: TokenIssuer::new(keys.clone()),
             keys,
-            roots: Arc::new(roots),
+            roots,
             grant_keys: GrantKeys::from_vault(&vault),
-            secret_key: vault.mac_key(Purpose::ClientSecret),
+            secret_keys: vault.macs(Purpose::ClientSecret),
             status: StatusIndices::default(),
             steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
             config,
@@ -118,12 +127,11 @@ impl App {
         Ok(Self {
             clock,
             store,
-            csrf_key: vault.mac_key(Purpose::Csrf),
             vault,
             provider,
             accounts,
             sightings: Sightings::default(),
-            process: encoding::b64u(random::bytes::<12>()),
+            process,
             clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
         })
     }
@@ -157,6 +165,15 @@ impl App {
         &self.process
     }
 
+    /// Tells the database that this process serves, and which master keys it holds.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn report(&self, now: Timestamp) -> Result<(), StoreError> {
+        let node = node(&self.vault, &self.process, self.vault.seals_with());
+        self.store.write(async move |tx| nodes::report(tx, &node, now).await).await
+    }
+
     /// Brings what the process remembers up to date: one small read, and a reload of what changed.
     ///
     /// # Errors
@@ -179,9 +196,8 @@ impl App {
         if self.provider.keys.counter() == counters.keys {
             self.provider.keys.confirm(now);
         } else {
-            // The roots first: if they cannot be read, the ring's counter brings us here again.
-            self.provider.roots.reload(&self.store, &self.vault).await?;
-            self.provider.keys.reload(&self.store, &self.vault, now).await?;
+            read_keys(&self.store, &self.vault, (&self.provider.roots, &self.provider.keys), counters.keys, now)
+                .await?;
         }
         self.provider.directory.refresh(&self.store, counters, now).await?;
         Ok(())
@@ -216,6 +232,67 @@ impl App {
             reasons.push("a refresh root does not open");
         }
         reasons
+    }
+}
+
+/// Makes a process known before it looks which master key the database has. Under the lock that turning the key takes: either
+/// who turns it sees this process, or this process sees the new key.
+async fn introduce(store: &Store, vault: &Vault, process: &str, now: Timestamp) {
+    // What it seals with it has yet to be told.
+    let node = node(vault, process, String::new());
+    let introduced = store
+        .write(async move |tx| {
+            changes::hold(tx, Kind::Keys).await?;
+            nodes::report(tx, &node, now).await
+        })
+        .await;
+    if let Err(error) = introduced {
+        // A full disk keeps nobody from starting; the job goes on trying.
+        tracing::warn!(%error, "this process cannot make itself known to the others");
+    }
+}
+
+fn node(vault: &Vault, process: &str, seals_with: String) -> Node {
+    Node {
+        process: process.to_owned(),
+        name: format!("{} (process {})", machine(), std::process::id()),
+        kek_ids: vault.kek_ids().map(str::to_owned).collect(),
+        seals_with,
+    }
+}
+
+#[cfg(unix)]
+fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn machine() -> String {
+    "a machine".to_owned()
+}
+
+/// Reads master key, roots and ring again, whose counter was `counter` before.
+async fn read_keys(
+    store: &Store,
+    vault: &Vault,
+    (roots, keys): (&Roots, &Keys),
+    mut counter: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    loop {
+        match master_key::follow(store, vault).await {
+            Err(MasterKeyMismatch::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(alarm = "vault", %error, "the database's master key cannot be followed"),
+            Ok(()) => {}
+        }
+        // The ring last: if the others cannot be read, its counter brings us here again.
+        roots.reload(store, vault).await?;
+        keys.reload(store, vault, now).await?;
+        // Did the ring see a change that the others were too early for?
+        if keys.counter() == counter {
+            return Ok(());
+        }
+        counter = keys.counter();
     }
 }
 

@@ -329,6 +329,56 @@ fn the_master_key_of_another_database_is_refused() {
     place.ok(&["clients", "list"]);
 }
 
+#[test]
+fn the_master_key_is_turned_and_the_old_one_is_needed_no_more() {
+    let place = with_house();
+    place.ok(&["apply", "house.toml"]);
+    let settings = std::fs::read_to_string(place.path().join("config.toml")).unwrap();
+    let with = |name: &str, secrets: &str| place.write(name, &format!("{settings}[secrets]\n{secrets}\n"));
+    with("both.toml", "master_key_file = \"data/new.key\"\nprevious_master_key_files = [\"data/master.key\"]");
+    with("new.toml", "master_key_file = \"data/new.key\"");
+
+    // Without a new key there is nothing to do.
+    let report = place.json(&["keys", "rewrap"]);
+    let old = report["kek_id"].as_str().unwrap().to_owned();
+    assert_eq!(report["resealed"], serde_json::json!({ "master_key_check": 0 }));
+    assert!(
+        place.fails(2, &["--config", "both.toml", "keys", "rewrap"]).contains("new.key"),
+        "it is made on purpose only"
+    );
+
+    let made = place.json(&["keys", "rewrap", "--make", "data/new.key"]);
+    let new = made["kek_id"].as_str().unwrap().to_owned();
+    assert_eq!(made["file"], "data/new.key");
+    assert_ne!(new, old);
+    let before = std::fs::read(place.path().join("data/new.key")).unwrap();
+    assert!(place.fails(2, &["keys", "rewrap", "--make", "data/new.key"]).contains("is there already"));
+    assert_eq!(std::fs::read(place.path().join("data/new.key")).unwrap(), before);
+
+    // With both everything goes on, with the new one alone nothing.
+    place.ok(&["--config", "both.toml", "clients", "rotate-secret", "notes-backend"]);
+    place.ok(&["clients", "rotate-secret", "notes-backend"]);
+    let words = place.fails(1, &["--config", "new.toml", "keys", "rewrap"]);
+    assert!(words.contains(&old) && words.contains("secrets.previous_master_key_files"), "{words}");
+
+    let (data, words) = place.ok(&["--config", "both.toml", "keys", "rewrap"]);
+    assert!(data.contains("passwords         1") && data.contains("master_key_check  1"), "{data}");
+    assert!(words.contains(&new) && words.contains("data/master.key"), "{words}");
+    let again = place.json(&["--config", "both.toml", "keys", "rewrap"]);
+    assert_eq!(
+        again,
+        serde_json::json!({
+            "kek_id": new, "former_kek_id": null, "resealed": { "master_key_check": 0 },
+            "previous_master_key_files": ["data/master.key"]
+        })
+    );
+
+    assert!(place.fails(1, &["clients", "rotate-secret", "notes-backend"]).contains("master key"));
+    std::fs::remove_file(place.path().join("data/master.key")).unwrap();
+    place.ok(&["--config", "new.toml", "clients", "rotate-secret", "notes-backend"]);
+    place.ok(&["--config", "new.toml", "keys", "export-jwks"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn what_it_writes_is_for_its_owner_only() {

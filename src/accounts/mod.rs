@@ -33,8 +33,8 @@ mod sealed_hash;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::crypto::mac::MacKey;
-use crate::keys::vault::{Purpose, Vault, VaultError};
+use crate::keys::macs::{Macs, Purpose};
+use crate::keys::vault::{Vault, VaultError};
 use crate::store::{Store, StoreError};
 use passwords::{PasswordError, Passwords};
 use sessions::SessionPolicy;
@@ -52,7 +52,7 @@ struct House {
     throttle: Throttle,
     sessions: SessionPolicy,
     /// Names and networks in the audit stand as MACs under this key.
-    commitments: MacKey,
+    commitments: Macs,
 }
 
 impl Accounts {
@@ -66,7 +66,7 @@ impl Accounts {
         sessions: SessionPolicy,
     ) -> Self {
         let throttle = Throttle::new(&vault, throttle);
-        let commitments = vault.mac_key(Purpose::Audit);
+        let commitments = vault.macs(Purpose::Audit);
         Self(Arc::new(House { store, vault, passwords, throttle, sessions, commitments }))
     }
 

@@ -5,10 +5,11 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::keys::vault::{Place, Sealed, Vault, VaultError};
 use crate::store::passwords::{SealedHash, StoredPassword};
+use crate::store::sealed::Table;
 use crate::store::{StoreError, Tx, passwords};
 
 fn place(user: &UserId) -> Place<'_> {
-    Place { purpose: "password", table: "passwords", row: user.as_str() }
+    Place::of(Table::Passwords, user.as_str())
 }
 
 /// Opens a stored hash. Not to open it is a fault of ours, never a wrong password.

@@ -15,10 +15,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::crypto::encoding::b64u;
-use crate::crypto::mac::{Framed, MacKey};
+use crate::crypto::mac::Framed;
 use crate::domain::id::{BrowserId, UserId};
 use crate::domain::time::Timestamp;
-use crate::keys::vault::{Purpose, Vault};
+use crate::keys::macs::{Macs, Purpose};
+use crate::keys::vault::Vault;
 use crate::store::{StoreError, Tx, attempts};
 
 /// How many wrong tries are allowed within the window.
@@ -88,15 +89,15 @@ pub enum Admission {
 /// The throttle. Its buckets are HMACs: the table tells neither names nor addresses.
 #[derive(Debug, Clone)]
 pub struct Throttle {
-    key: MacKey,
+    key: Macs,
     policy: ThrottlePolicy,
 }
 
 impl Throttle {
-    /// A throttle whose buckets are named under the master key.
+    /// A throttle whose buckets are named under the MAC root.
     #[must_use]
     pub fn new(vault: &Vault, policy: ThrottlePolicy) -> Self {
-        Self { key: vault.mac_key(Purpose::Throttle), policy }
+        Self { key: vault.macs(Purpose::Throttle), policy }
     }
 
     /// Takes permits for one try. To be kept although it is refused: the refusal itself writes nothing.

@@ -89,22 +89,15 @@ mod tests {
     use super::*;
     use crate::audit::testing::NOW;
     use crate::crypto::encoding::b64u;
-    use crate::keys::bootstrap::{self, KeyPolicy};
+    use crate::keys::bootstrap;
+    use crate::keys::policy::KeyPolicy;
     use crate::keys::ring::Keys;
     use crate::keys::vault::Vault;
     use crate::store::testing::TestStore;
 
     async fn house(algorithms: &[Alg]) -> (TestStore, Keys) {
         let store = TestStore::open().await;
-        let days = |count: u64| Duration::from_secs(count * 86_400);
-        let policy = KeyPolicy {
-            algorithms: algorithms.to_vec(),
-            rsa_bits: 2048,
-            period: days(30),
-            publish_ahead: days(1),
-            skew: Duration::from_secs(60),
-            jwks_max_age: Duration::from_secs(300),
-        };
+        let policy = KeyPolicy::usual(algorithms);
         let (keys, _) = bootstrap::start(&store, &Vault::over([1; 32]), &policy, NOW).await.unwrap();
         (store, keys)
     }
@@ -166,7 +159,7 @@ mod tests {
                 record.state = state.parse().unwrap();
                 *row = record.row(None, &key);
             }
-            let ring = KeyRing::build(&rows, &vault, Duration::from_secs(60), NOW);
+            let ring = KeyRing::build(&rows.into(), &vault, Duration::from_secs(60), NOW);
             assert_eq!(find(&signed, &ring, NOW), [kept(7, "m7", vouched)], "{state}");
             assert_eq!(sign(&ring, (7, "m7"), NOW), None, "no key signs");
         }

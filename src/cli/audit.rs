@@ -146,7 +146,7 @@ async fn verify_chain(context: &Context, store: &Store, arguments: &Verify) -> R
     let vault = context.vault_to_look_with(store).await?;
     let now = context.now();
     let skew = context.config()?.keys.clock_skew;
-    let ring = KeyRing::build(&signing_keys::list(&mut store.read().await?).await?, &vault, skew, now);
+    let ring = KeyRing::build(&signing_keys::list(&mut store.read().await?).await?.into(), &vault, skew, now);
     let mut kept = Vec::new();
     for file in &arguments.anchor {
         kept.extend(checkpoints_in(file, &ring, now)?);

@@ -126,7 +126,7 @@ impl Context {
         let config = self.config()?;
         let secrets = &config.secrets;
         let vault = Vault::load(&secrets.master_key_file, &secrets.previous_master_key_files, create)?;
-        keys::check_master_key(store, &vault).await?;
+        keys::check_master_key(store, &vault, self.now()).await?;
         Ok(vault)
     }
 }

@@ -1,7 +1,7 @@
 //! `frontdesk keys`: the keys that sign tokens.
 
 use super::output::{Format, data, say, table};
-use super::{Context, Failure, turn_keys};
+use super::{Context, Failure, rewrap, turn_keys};
 use crate::domain::id::ClientId;
 use crate::domain::time::Timestamp;
 use crate::keys::propagation::Propagation;
@@ -28,9 +28,14 @@ pub(super) enum Command {
     Drill(turn_keys::Drill),
     /// Print the key set as the server publishes it; it is JSON with and without --json
     ExportJwks(Format),
+    /// Seal everything in the database anew, under a new master key
+    Rewrap(rewrap::Arguments),
 }
 
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
+    if let Command::Rewrap(rewrap::Arguments { make: Some(file), format }) = command {
+        return rewrap::make(file, *format);
+    }
     let store = context.store().await?;
     let done = match command {
         Command::List(format) => list(&store, *format, context.now()).await,
@@ -39,6 +44,7 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
         Command::Revoke(arguments) => turn_keys::revoke(context, &store, arguments).await,
         Command::Drill(arguments) => turn_keys::drill(context, &store, arguments).await,
         Command::ExportJwks(_) => export_jwks(context, &store).await,
+        Command::Rewrap(arguments) => rewrap::run(context, &store, arguments.format).await,
     };
     store.close().await;
     done

@@ -14,6 +14,7 @@ mod failure;
 mod keys;
 mod migrate;
 pub mod output;
+mod rewrap;
 pub mod secrets;
 mod serve;
 mod turn_keys;

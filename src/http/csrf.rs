@@ -9,7 +9,9 @@ use axum::http::header::ORIGIN;
 
 use crate::config::Issuer;
 use crate::crypto::encoding;
-use crate::crypto::mac::{Framed, MacKey};
+use crate::crypto::mac::Framed;
+use crate::keys::macs::{Macs, Purpose};
+use crate::keys::vault::Vault;
 
 /// The hidden field that carries the value.
 pub const FIELD: &str = "csrf";
@@ -55,13 +57,13 @@ pub fn check_origin(headers: &HeaderMap, issuer: &Issuer) -> Result<(), PostRefu
 
 /// Makes and checks the values of hidden fields.
 #[derive(Debug, Clone)]
-pub struct Csrf(MacKey);
+pub struct Csrf(Macs);
 
 impl Csrf {
-    /// Takes the key, a subkey of the master key for this purpose.
+    /// Takes the key out of the vault.
     #[must_use]
-    pub fn new(key: MacKey) -> Self {
-        Self(key)
+    pub fn new(vault: &Vault) -> Self {
+        Self(vault.macs(Purpose::Csrf))
     }
 
     /// The value for a form. `browser` is the id of the browser cookie, `purpose` names the form and, where there is one,
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_value_is_good_for_one_browser_and_one_purpose() {
-        let csrf = Csrf::new(MacKey::new(&[1; 32]));
+        let csrf = Csrf::new(&Vault::over([1; 32]));
         let value = csrf.value("browser-1", "login");
         assert_eq!(csrf.check("browser-1", "login", Some(&value)), Ok(()));
         for (browser, purpose, presented) in [
@@ -139,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(csrf.check(browser, purpose, presented), Err(PostRefusal::Value), "{browser} {purpose}");
         }
-        let other = Csrf::new(MacKey::new(&[2; 32]));
+        let other = Csrf::new(&Vault::over([2; 32]));
         assert_eq!(other.check("browser-1", "login", Some(&value)), Err(PostRefusal::Value));
     }
 }

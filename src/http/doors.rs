@@ -43,7 +43,7 @@ impl Doors {
     pub fn new(app: Arc<App>, cookies: Cookies) -> Self {
         let (brand, logo) = look(app.config());
         Self(Arc::new(House {
-            csrf: Csrf::new(app.csrf_key.clone()),
+            csrf: Csrf::new(&app.vault),
             limits: Limits::new(&app.config().limits),
             app,
             cookies,

@@ -2,10 +2,11 @@
 
 pub mod clock;
 pub mod follow_changes;
+pub mod nodes;
 pub mod note_sightings;
 pub mod purge;
-pub mod turn_keys;
 pub mod seal_audit;
+pub mod turn_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ impl Jobs {
     pub fn start(app: &Arc<App>) -> Self {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         jobs.tasks.spawn(follow_changes::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(nodes::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(note_sightings::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));

@@ -23,7 +23,7 @@ pub async fn start(
     policy: &KeyPolicy,
     now: Timestamp,
 ) -> Result<(Keys, Roots), KeysError> {
-    check_master_key(store, vault).await.map_err(KeysError::MasterKey)?;
+    check_master_key(store, vault, now).await.map_err(KeysError::MasterKey)?;
     ensure(store, vault, policy, now).await?;
     roots::ensure(store, vault, now).await?;
     Ok((Keys::load(store, vault, policy.skew, now).await?, Roots::load(store, vault).await?))
@@ -63,18 +63,7 @@ mod tests {
     }
 
     fn policy() -> KeyPolicy {
-        KeyPolicy {
-            algorithms: vec![Alg::ES256, Alg::RS256],
-            rsa_bits: 2048,
-            period: days(30),
-            publish_ahead: days(1),
-            retire_window: days(1),
-            patience: days(3),
-            longest_token: Duration::from_secs(3_600),
-            usual_token: Duration::from_secs(900),
-            skew: Duration::from_secs(60),
-            jwks_max_age: Duration::from_secs(300),
-        }
+        KeyPolicy::usual(&[Alg::ES256, Alg::RS256])
     }
 
     async fn rows(store: &Store) -> Vec<SigningKeyRow> {
@@ -143,19 +132,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_algorithm_that_is_added_later_gets_its_keys_and_the_ring_is_read_again() {
-        let store = TestStore::open().await;
+        let (store, vault) = (TestStore::open().await, vault());
         let one = KeyPolicy { algorithms: vec![Alg::ES256], ..policy() };
-        let (keys, _) = start(&store, &vault(), &one, NOW).await.unwrap();
+        let (keys, _) = start(&store, &vault, &one, NOW).await.unwrap();
         let taken = keys.ring();
         let old = rows(&store).await;
         let later = NOW.plus(days(3));
-        assert!(ensure(&store, &vault(), &policy(), later).await.unwrap());
+        assert!(ensure(&store, &vault, &policy(), later).await.unwrap());
         let rows = rows(&store).await;
         assert_eq!((&rows[..2], rows.len()), (&old[..], 4));
         assert_eq!(keys.ring().algs(), [Alg::ES256]);
         let counter = changes::read(&mut store.read().await.unwrap()).await.unwrap().keys;
         assert_ne!(keys.counter(), counter);
-        keys.reload(&store, &vault(), later).await.unwrap();
+        keys.reload(&store, &vault, later).await.unwrap();
         assert_eq!(
             (keys.ring().algs(), keys.ring().loaded_at(), keys.confirmed_at()),
             (Alg::ALL.to_vec(), later, later)

@@ -66,14 +66,13 @@ mod tests {
     use crate::keys::ring::tests::{NOW, vault};
     use crate::keys::rotation::Refused;
     use crate::keys::signer::Typ;
-    use crate::keys::turning::tests::policy;
     use crate::keys::verify::VerifyFor;
     use crate::store::testing::TestStore;
 
     #[tokio::test]
     async fn for_one_app_the_next_key_signs_for_an_hour() {
         let store = TestStore::open().await;
-        let (vault, policy) = (vault(), policy());
+        let (vault, policy) = (vault(), KeyPolicy::usual(&[Alg::ES256]));
         let (keys, _) = bootstrap::start(&store, &vault, &policy, NOW).await.unwrap();
         let shop = ClientId::new("shop");
         let try_at = async |now| begin(&store, &vault, &policy, (&shop, Alg::ES256), "cli", now).await;

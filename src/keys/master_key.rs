@@ -1,12 +1,16 @@
-//! Whether the master key belongs to the database: a sealed probe, written at the first start and opened at every start.
+//! Whether the master key belongs to the database, and what the database says of it: a sealed probe, written at the first start
+//! and opened at every start. The key that sealed the probe is the one that all processes seal with.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::mac_roots;
 use super::vault::{Place, Sealed, Vault, VaultError};
+use crate::domain::time::Timestamp;
 use crate::store::installation::{self, MASTER_KEY_CHECK};
-use crate::store::{Store, StoreError, refresh_roots, signing_keys};
+use crate::store::sealed::Table;
+use crate::store::{Store, StoreError, Tx, refresh_roots, sealed, signing_keys};
 
 const PLACE: Place<'static> = Place { purpose: "master key check", table: "installation", row: MASTER_KEY_CHECK };
 const PROBE: &[u8] = b"frontdesk";
@@ -21,20 +25,22 @@ struct Probe {
 /// The master key is not the database's.
 #[derive(Debug, Clone)]
 pub enum MasterKeyMismatch {
-    /// It is another than the one the database was made with.
+    /// Neither it nor a previous one is the one that the database is sealed under.
     Wrong {
         /// The id of the database's master key.
         expected: String,
         /// The id of the master key that was loaded.
         loaded: String,
     },
-    /// It is a new one, and everything in the database is still sealed under the previous one.
-    NotYet {
-        /// The id of the database's master key.
-        previous: String,
-        /// The id of the master key that was loaded.
-        loaded: String,
+    /// Something in the database is still sealed under a key that was taken away.
+    Left {
+        /// The table it stands in.
+        table: &'static str,
+        /// The id of the missing key.
+        kek_id: String,
     },
+    /// The MAC root does not open.
+    MacRoot(VaultError),
     /// The database holds keys and no probe.
     ProbeMissing,
     /// The probe was changed.
@@ -48,15 +54,16 @@ impl fmt::Display for MasterKeyMismatch {
         match self {
             Self::Wrong { expected, loaded } => write!(
                 f,
-                "this database was sealed under master key {expected}, and secrets.master_key_file holds master key {loaded}; put the \
-                 file that belongs to this database back from your backup. Nothing was changed"
+                "this database is sealed under master key {expected}, and secrets.master_key_file holds master key {loaded}; put the \
+                 file that belongs to this database back from your backup, or, where {loaded} is to take its place, name the file \
+                 of {expected} in secrets.previous_master_key_files. Nothing was changed"
             ),
-            Self::NotYet { previous, loaded } => write!(
+            Self::Left { table, kek_id } => write!(
                 f,
-                "this database is sealed under master key {previous}, which is among secrets.previous_master_key_files, and \
-                 secrets.master_key_file holds master key {loaded}; this version cannot seal a database anew: name the file of \
-                 {previous} in secrets.master_key_file. Nothing was changed"
+                "values in table {table} are still sealed under master key {kek_id}, and no file of it is named; name it in \
+                 secrets.previous_master_key_files and run `frontdesk keys rewrap` to its end. Nothing was changed"
             ),
+            Self::MacRoot(error) => write!(f, "the root of all MAC keys does not open: {error}. Nothing was changed"),
             Self::ProbeMissing => f.write_str(
                 "the database holds keys, but not the probe that tells whether the master key is theirs; restore the database from \
                  your backup. Nothing was changed",
@@ -88,44 +95,123 @@ pub async fn is_new_installation(store: &Store) -> Result<bool, StoreError> {
     Ok(!holds_keys && stored_probe(store).await?.is_none())
 }
 
-/// Checks that the master key is the one this database was sealed under. The first start writes the probe; of two that start
-/// at once with two keys, one is refused.
+/// Checks that the master key, or a previous one, is the one this database is sealed under, and that nothing is left under a
+/// key that is not at hand. The vault then seals with the database's key and MACs under its root. The first start writes probe
+/// and root; of two that start at once with two keys, one is refused.
 ///
 /// # Errors
 /// [`MasterKeyMismatch`], which says what to do.
-pub async fn check_master_key(store: &Store, vault: &Vault) -> Result<(), MasterKeyMismatch> {
-    let mut stored = stored_probe(store).await?;
-    if stored.is_none() {
+pub async fn check_master_key(store: &Store, vault: &Vault, now: Timestamp) -> Result<(), MasterKeyMismatch> {
+    if stored_probe(store).await?.is_none() {
         let holds_keys = holds_keys(store).await?;
         // Asked again after the keys were looked for: another process may be starting, which writes the probe first.
         if holds_keys && stored_probe(store).await?.is_none() {
             return Err(MasterKeyMismatch::ProbeMissing);
         }
-        let sealed = vault.seal(PLACE, PROBE);
-        let probe = Probe { sealed: sealed.text, kek_id: sealed.kek_id };
-        let text = serde_json::to_string(&probe).map_err(StoreError::corrupt)?;
-        store.write(async move |tx| installation::write_once(tx, MASTER_KEY_CHECK, &text).await).await?;
-        // Read again: another process may have been first.
-        stored = stored_probe(store).await?;
+        let (text, (root, _)) = (probe(&vault.seal(PLACE, PROBE))?, mac_roots::fresh(vault, now));
+        store
+            .write(async move |tx| {
+                if installation::write_once(tx, MASTER_KEY_CHECK, &text).await? {
+                    // In one unit with the probe: who finds a probe and no root is in a database from before there were roots.
+                    crate::store::mac_roots::insert(tx, &root).await?;
+                }
+                Ok(())
+            })
+            .await?;
     }
-    let text = stored.ok_or(MasterKeyMismatch::ProbeMissing)?;
-    let Probe { sealed, kek_id } = serde_json::from_str(&text).map_err(|_| MasterKeyMismatch::ProbeDamaged)?;
-    match vault.open(PLACE, &Sealed { text: sealed, kek_id: kek_id.clone() }) {
-        // MACs have no key id: under another key every signing key, client secret and grant would look forged.
-        Ok(plain) if plain.as_slice() == PROBE && kek_id != vault.kek_id() => {
-            Err(MasterKeyMismatch::NotYet { previous: kek_id, loaded: vault.kek_id().to_owned() })
-        }
-        Ok(plain) if plain.as_slice() == PROBE => Ok(()),
-        Err(VaultError::UnknownKey { kek_id }) => {
-            Err(MasterKeyMismatch::Wrong { expected: kek_id, loaded: vault.kek_id().to_owned() })
-        }
-        Ok(_) | Err(VaultError::Damaged { .. }) => Err(MasterKeyMismatch::ProbeDamaged),
+    let kek_id = database_key(store, vault).await?;
+    if crate::store::mac_roots::list(&mut store.read().await?).await?.is_empty() {
+        mac_roots::adopt(store, vault, &kek_id, now).await?.map_err(MasterKeyMismatch::MacRoot)?;
     }
+    follow(store, vault).await?;
+    nothing_is_left(store, vault).await
+}
+
+/// Brings the vault up to date with what the database says: which key seals, and the MAC roots. On failure the vault stays as
+/// it was.
+///
+/// # Errors
+/// [`MasterKeyMismatch`].
+pub async fn follow(store: &Store, vault: &Vault) -> Result<(), MasterKeyMismatch> {
+    let kek_id = database_key(store, vault).await?;
+    let rows = crate::store::mac_roots::list(&mut store.read().await?).await?;
+    let roots = mac_roots::build(&rows, vault).map_err(MasterKeyMismatch::MacRoot)?;
+    vault.follow(&kek_id, roots).map_err(MasterKeyMismatch::MacRoot)
+}
+
+/// The probe, to be sealed under the key of `secrets.master_key_file`, so that all processes seal with that one.
+pub(super) struct Turning {
+    /// The id of the former key.
+    pub from: String,
+    old: String,
+    new: String,
+}
+
+impl Turning {
+    /// Seals it anew. `None`: it was so already.
+    pub(super) async fn prepare(store: &Store, vault: &Vault) -> Result<Option<Self>, MasterKeyMismatch> {
+        let old = stored_probe(store).await?.ok_or(MasterKeyMismatch::ProbeMissing)?;
+        let sealed = parsed(&old)?;
+        if sealed.kek_id == vault.kek_id() {
+            return Ok(None);
+        }
+        let new = vault.reseal(PLACE, &sealed).map_err(|error| mismatch(error, vault))?;
+        Ok(Some(Self { from: sealed.kek_id, old, new: probe(&new)? }))
+    }
+
+    /// Writes it in the place of the old one. False: somebody else was first.
+    pub(super) async fn write(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        installation::replace(tx, MASTER_KEY_CHECK, &self.old, &self.new).await
+    }
+}
+
+/// The id of the key that opened the probe.
+async fn database_key(store: &Store, vault: &Vault) -> Result<String, MasterKeyMismatch> {
+    let text = stored_probe(store).await?.ok_or(MasterKeyMismatch::ProbeMissing)?;
+    let sealed = parsed(&text)?;
+    match vault.open(PLACE, &sealed) {
+        Ok(plain) if plain.as_slice() == PROBE => Ok(sealed.kek_id),
+        Ok(_) => Err(MasterKeyMismatch::ProbeDamaged),
+        Err(error) => Err(mismatch(error, vault)),
+    }
+}
+
+fn mismatch(error: VaultError, vault: &Vault) -> MasterKeyMismatch {
+    match error {
+        VaultError::UnknownKey { kek_id } => {
+            MasterKeyMismatch::Wrong { expected: kek_id, loaded: vault.kek_id().to_owned() }
+        }
+        VaultError::Damaged { .. } => MasterKeyMismatch::ProbeDamaged,
+    }
+}
+
+fn probe(sealed: &Sealed) -> Result<String, StoreError> {
+    let probe = Probe { sealed: sealed.text.clone(), kek_id: sealed.kek_id.clone() };
+    serde_json::to_string(&probe).map_err(StoreError::corrupt)
+}
+
+fn parsed(text: &str) -> Result<Sealed, MasterKeyMismatch> {
+    let Probe { sealed, kek_id } = serde_json::from_str(text).map_err(|_| MasterKeyMismatch::ProbeDamaged)?;
+    Ok(Sealed { text: sealed, kek_id })
+}
+
+/// A former key whose file is taken away too early is missed here, and not one by one by people who cannot sign in.
+async fn nothing_is_left(store: &Store, vault: &Vault) -> Result<(), MasterKeyMismatch> {
+    let mut db = store.read().await?;
+    for table in Table::ALL {
+        let found = sealed::kek_ids(&mut db, table).await?;
+        if let Some(kek_id) = found.into_iter().find(|kek_id| vault.kek_ids().all(|held| held != kek_id)) {
+            return Err(MasterKeyMismatch::Left { table: table.name(), kek_id });
+        }
+    }
+    Ok(())
 }
 
 async fn holds_keys(store: &Store) -> Result<bool, StoreError> {
     let mut db = store.read().await?;
-    Ok(!signing_keys::list(&mut db).await?.is_empty() || !refresh_roots::list(&mut db).await?.is_empty())
+    Ok(!signing_keys::list(&mut db).await?.is_empty()
+        || !refresh_roots::list(&mut db).await?.is_empty()
+        || !crate::store::mac_roots::list(&mut db).await?.is_empty())
 }
 
 async fn stored_probe(store: &Store) -> Result<Option<String>, StoreError> {
@@ -135,39 +221,85 @@ async fn stored_probe(store: &Store) -> Result<Option<String>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Clock;
     use crate::keys::ring::tests::NOW;
-    use crate::keys::roots;
+    use crate::keys::{rewrap, roots};
     use crate::store::testing::TestStore;
 
     #[tokio::test]
     async fn the_first_key_is_the_databases_and_no_other_is_taken() {
         let store = TestStore::open().await;
         assert!(is_new_installation(&store).await.unwrap());
-        check_master_key(&store, &Vault::over([1; 32])).await.unwrap();
+        check_master_key(&store, &Vault::over([1; 32]), NOW).await.unwrap();
         assert!(!is_new_installation(&store).await.unwrap());
         let before = stored_probe(&store).await.unwrap();
         let wrong = Vault::over([2; 32]);
-        let error = check_master_key(&store, &wrong).await.unwrap_err();
+        let error = check_master_key(&store, &wrong, NOW).await.unwrap_err();
         assert!(matches!(&error, MasterKeyMismatch::Wrong { expected, loaded }
             if expected == Vault::over([1; 32]).kek_id() && loaded == wrong.kek_id()));
         assert!(error.to_string().contains("secrets.master_key_file"));
         assert_eq!(stored_probe(&store).await.unwrap(), before, "nothing is overwritten");
-        check_master_key(&store, &Vault::over([1; 32])).await.unwrap();
+        check_master_key(&store, &Vault::over([1; 32]), NOW).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_new_key_is_refused_while_the_database_is_sealed_under_the_previous_one() {
-        let (store, folder) = (TestStore::open().await, tempfile::tempdir().unwrap());
-        let (old, new) = (folder.path().join("old.key"), folder.path().join("new.key"));
-        let before = Vault::load(&old, &[], true).unwrap();
-        check_master_key(&store, &before).await.unwrap();
-        let turned = Vault::load(&new, std::slice::from_ref(&old), true).unwrap();
-        let error = check_master_key(&store, &turned).await.unwrap_err();
-        assert!(matches!(&error, MasterKeyMismatch::NotYet { previous, loaded }
-            if previous == before.kek_id() && loaded == turned.kek_id()));
-        assert!(error.to_string().contains("secrets.master_key_file"));
-        // A former key that is named and not needed harms nobody.
-        check_master_key(&store, &Vault::load(&old, &[new], false).unwrap()).await.unwrap();
+    async fn a_new_key_is_taken_where_the_databases_key_is_named_too_and_seals_once_it_was_turned_to() {
+        let store = TestStore::open().await;
+        let old = Vault::over([1; 32]);
+        check_master_key(&store, &old, NOW).await.unwrap();
+        let both = Vault::over([2; 32]).after([1; 32]);
+        check_master_key(&store, &both, NOW).await.unwrap();
+        let place = Place::of(Table::Passwords, "u1");
+        // Others may not have the new key yet.
+        assert_eq!(both.seals_with(), old.kek_id());
+        assert_eq!(old.open(place, &both.seal(place, b"hash")).unwrap().as_slice(), b"hash");
+        for alone in [Vault::over([2; 32]), Vault::over([3; 32]).after([2; 32])] {
+            let error = check_master_key(&store, &alone, NOW).await.unwrap_err();
+            assert!(matches!(&error, MasterKeyMismatch::Wrong { expected, .. } if expected == old.kek_id()), "{error}");
+            assert!(error.to_string().contains("secrets.previous_master_key_files"), "{error}");
+        }
+
+        let from = rewrap::turn(&store, &both, NOW).await.unwrap();
+        assert_eq!(from.as_deref(), Some(old.kek_id()));
+        assert_eq!(both.seals_with(), old.kek_id(), "it has not looked yet");
+        follow(&store, &both).await.unwrap();
+        assert_eq!(both.seals_with(), both.kek_id());
+        // A process that was started with the settings of before, and the new key named as one of the others.
+        let behind = Vault::over([1; 32]).after([2; 32]);
+        check_master_key(&store, &behind, NOW).await.unwrap();
+        assert_eq!(behind.seals_with(), both.kek_id());
+        // The old one alone no longer goes; the new one alone not yet.
+        assert!(matches!(follow(&store, &old).await, Err(MasterKeyMismatch::Wrong { .. })));
+        assert_eq!(old.seals_with(), old.kek_id());
+        let error = check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap_err();
+        assert!(matches!(&error, MasterKeyMismatch::MacRoot(_)), "{error:?}");
+        assert!(error.to_string().contains("secrets.previous_master_key_files"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_under_a_key_that_was_taken_away_is_missed_at_the_start() {
+        let store = TestStore::open().await;
+        let both = Vault::over([2; 32]).after([1; 32]);
+        check_master_key(&store, &Vault::over([1; 32]), NOW).await.unwrap();
+        check_master_key(&store, &both, NOW).await.unwrap();
+        rewrap::run(&store, &both, &Clock::standing_at(NOW), |_| ()).await.unwrap();
+        check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap();
+        // Somebody who knew nothing of the turn was slow.
+        let late = Vault::over([1; 32]).seal(Place::of(Table::RefreshRoots, "r"), &[9; 32]);
+        let row = refresh_roots::RefreshRootRow {
+            id: "r".to_owned(),
+            sealed: late.text,
+            kek_id: late.kek_id.clone(),
+            created_at: 0,
+        };
+        store.write(async move |tx| refresh_roots::insert(tx, &row).await).await.unwrap();
+        let error = check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap_err();
+        assert!(
+            matches!(&error, MasterKeyMismatch::Left { table: "refresh_roots", kek_id } if *kek_id == late.kek_id),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("frontdesk keys rewrap"), "{error}");
+        check_master_key(&store, &both, NOW).await.unwrap();
     }
 
     #[tokio::test]
@@ -175,7 +307,7 @@ mod tests {
         for _ in 0..20 {
             let store = TestStore::open().await;
             let (one, two) = (Vault::over([1; 32]), Vault::over([2; 32]));
-            let (one, two) = tokio::join!(check_master_key(&store, &one), check_master_key(&store, &two));
+            let (one, two) = tokio::join!(check_master_key(&store, &one, NOW), check_master_key(&store, &two, NOW));
             assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
         }
     }
@@ -186,12 +318,12 @@ mod tests {
         let vault = Vault::over([1; 32]);
         roots::ensure(&store, &vault, NOW).await.unwrap();
         assert!(!is_new_installation(&store).await.unwrap());
-        assert!(matches!(check_master_key(&store, &vault).await, Err(MasterKeyMismatch::ProbeMissing)));
+        assert!(matches!(check_master_key(&store, &vault, NOW).await, Err(MasterKeyMismatch::ProbeMissing)));
         assert_eq!(stored_probe(&store).await.unwrap(), None);
         for text in ["nonsense".to_owned(), format!(r#"{{"sealed":"AAAA","kek_id":"{}"}}"#, vault.kek_id())] {
             let store = TestStore::open().await;
             store.write(async move |tx| installation::write_once(tx, MASTER_KEY_CHECK, &text).await).await.unwrap();
-            assert!(matches!(check_master_key(&store, &vault).await, Err(MasterKeyMismatch::ProbeDamaged)));
+            assert!(matches!(check_master_key(&store, &vault, NOW).await, Err(MasterKeyMismatch::ProbeDamaged)));
         }
     }
 }

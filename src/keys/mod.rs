@@ -3,7 +3,10 @@
 //! | file           | says                                                                |
 //! |----------------|---------------------------------------------------------------------|
 //! | `vault.rs`     | the master key, what is sealed for whom                             |
+//! | `macs.rs`      | MAC keys, drawn from the MAC root                                   |
+//! | `mac_roots.rs` | the MAC root in the database                                        |
 //! | `master_key.rs`| whether the master key is the database's                            |
+//! | `rewrap.rs`    | everything sealed anew under a new master key                       |
 //! | `state.rs`     | pending, active, retiring, retired, revoked: what each may do       |
 //! | `jwk.rs`       | public keys, thumbprint as name                                     |
 //! | `pair.rs`      | making RSA and P-256 pairs                                          |
@@ -28,11 +31,14 @@ pub mod canary;
 pub mod history;
 pub mod journal;
 pub mod jwk;
+pub mod mac_roots;
+pub mod macs;
 pub mod master_key;
 pub mod pair;
 pub mod policy;
 pub mod propagation;
 pub mod record;
+pub mod rewrap;
 pub mod ring;
 pub mod roots;
 pub mod rotation;
@@ -44,6 +50,8 @@ pub mod vault;
 pub mod verify;
 
 mod error;
+#[cfg(test)]
+mod rewrap_tests;
 mod verifier;
 
 pub use bootstrap::start;

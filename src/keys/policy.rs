@@ -57,3 +57,23 @@ impl KeyPolicy {
         self.period / u32::try_from(self.algorithms.len()).unwrap_or(1).max(1)
     }
 }
+
+#[cfg(test)]
+impl KeyPolicy {
+    /// What the settings say where nobody wrote any.
+    pub(crate) fn usual(algorithms: &[Alg]) -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            algorithms: algorithms.to_vec(),
+            rsa_bits: 2048,
+            period: seconds(30 * 86_400),
+            publish_ahead: seconds(86_400),
+            retire_window: seconds(86_400),
+            patience: seconds(3 * 86_400),
+            skew: seconds(60),
+            jwks_max_age: seconds(300),
+            longest_token: seconds(3_600),
+            usual_token: seconds(900),
+        }
+    }
+}

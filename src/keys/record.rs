@@ -11,6 +11,7 @@ use crate::crypto::mac::{Framed, MacKey};
 use crate::domain::alg::Alg;
 use crate::domain::id::KeyId;
 use crate::domain::time::Timestamp;
+use crate::store::sealed::Table;
 use crate::store::signing_keys::SigningKeyRow;
 
 /// What a row says about a key, its private half apart.
@@ -129,7 +130,7 @@ impl KeyRecord {
     /// Where the private half of a key is sealed.
     #[must_use]
     pub fn place(kid: &KeyId) -> Place<'_> {
-        Place { purpose: "signing key", table: "signing_keys", row: kid.as_str() }
+        Place::of(Table::SigningKeys, kid.as_str())
     }
 
     fn framed(&self, public_jwk: &str) -> Framed {

@@ -382,7 +382,7 @@ pub(super) mod tests {
         let pairs: Vec<_> = (0..5).map(|_| ec()).collect();
         let states = [KeyState::Retiring, KeyState::Revoked, KeyState::Pending, KeyState::Retired, KeyState::Active];
         let rows: Vec<_> = pairs.iter().zip(states).map(|(pair, state)| row(pair, state, 0)).collect();
-        let ring = KeyRing::build(&rows.to_vec().into(), &vault(), SKEW, NOW);
+        let ring = KeyRing::build(&rows.clone().into(), &vault(), SKEW, NOW);
         let kid = |at: usize| pairs[at].public.kid().to_string();
         assert_eq!(kids(&ring), [kid(4), kid(2), kid(0)]);
         assert_eq!(ring.published().map(|record| record.kid().to_string()).collect::<Vec<_>>(), kids(&ring));

@@ -10,6 +10,7 @@ use crate::crypto::random;
 use crate::domain::time::Timestamp;
 use crate::store::changes::{self, Kind};
 use crate::store::refresh_roots::{self, RefreshRootRow};
+use crate::store::sealed::Table;
 use crate::store::{Store, StoreError};
 
 /// All roots at one moment.
@@ -127,7 +128,7 @@ pub async fn ensure(store: &Store, vault: &Vault, now: Timestamp) -> Result<bool
 }
 
 fn place(id: &str) -> Place<'_> {
-    Place { purpose: "refresh root", table: "refresh_roots", row: id }
+    Place::of(Table::RefreshRoots, id)
 }
 
 async fn read(store: &Store, vault: &Vault) -> Result<RefreshRoots, StoreError> {

@@ -25,6 +25,19 @@ pub struct Sightings {
     hash: RandomState,
 }
 
+/// What one who asks says of himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Said<'r> {
+    /// Where from.
+    pub address: IpAddr,
+    /// The query of the address.
+    pub query: Option<&'r str>,
+    /// The app that the verifier library works for.
+    pub app: Option<&'r [u8]>,
+    /// `User-Agent`.
+    pub agent: Option<&'r [u8]>,
+}
+
 /// One who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
@@ -81,26 +94,18 @@ impl Seen {
 }
 
 impl Sightings {
-    /// Somebody was given a key set. `query` is the query of the address, `header` what the verifier library says of itself.
-    pub fn saw(
-        &self,
-        address: IpAddr,
-        query: Option<&str>,
-        header: Option<&[u8]>,
-        agent: Option<&[u8]>,
-        etag: &str,
-        now: Timestamp,
-    ) {
-        let key = self.hash.hash_one((address, query, header, agent, etag));
+    /// Somebody was given a key set, or had it already.
+    pub fn saw(&self, said: Said<'_>, etag: &str, now: Timestamp) {
+        let key = self.hash.hash_one((said, etag));
         let mut seen = self.lock();
         if let Some(asker) = seen.askers.get_mut(&key) {
             asker.last_at = now;
             asker.times = asker.times.saturating_add(1);
         } else if seen.askers.len() < MOST_ASKERS {
             let asker = Asker {
-                address,
-                claim: query.and_then(claimed).or_else(|| header.and_then(|header| name(header))),
-                agent: agent.and_then(program).unwrap_or_default(),
+                address: said.address,
+                claim: said.query.and_then(claimed).or_else(|| said.app.and_then(name)),
+                agent: said.agent.and_then(program).unwrap_or_default(),
                 etag: etag.to_owned(),
                 first_at: now,
                 last_at: now,
@@ -173,14 +178,18 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
+    fn said<'r>(query: Option<&'r str>, app: Option<&'r str>, agent: Option<&'r str>) -> Said<'r> {
+        Said { address: HERE, query, app: app.map(str::as_bytes), agent: agent.map(str::as_bytes) }
+    }
+
     #[test]
     fn one_asker_is_one_however_often_he_asks() {
         let sightings = Sightings::default();
         for second in 1..=5 {
-            sightings.saw(HERE, Some("app=shop%20one&x=1"), None, Some(b"curl/8.0 (Linux)"), "\"a\"", at(second));
+            sightings.saw(said(Some("app=shop%20one&x=1"), None, Some("curl/8.0 (Linux)")), "\"a\"", at(second));
         }
-        sightings.saw(HERE, None, Some(b"api"), None, "\"a\"", at(6));
-        sightings.saw(HERE, Some("app=shop%20one&x=1"), None, Some(b"curl/8.0 (Linux)"), "\"b\"", at(7));
+        sightings.saw(said(None, Some("api"), None), "\"a\"", at(6));
+        sightings.saw(said(Some("app=shop%20one&x=1"), None, Some("curl/8.0 (Linux)")), "\"b\"", at(7));
         let seen = sightings.take();
         let mut askers: Vec<_> = seen.askers().cloned().collect();
         askers.sort_by_key(|asker| asker.last_at);
@@ -203,13 +212,13 @@ mod tests {
     fn what_strangers_say_is_bounded() {
         let sightings = Sightings::default();
         for number in 0..=MOST_ASKERS {
-            sightings.saw(HERE, Some(&format!("app=n{number}")), None, None, "\"a\"", at(1));
+            sightings.saw(said(Some(&format!("app=n{number}")), None, None), "\"a\"", at(1));
         }
         let long = "x".repeat(9_000);
         let seen = sightings.take();
         assert_eq!((seen.askers().count(), seen.uncounted), (MOST_ASKERS, 1));
         for query in ["app=", "app=%00", "app=%ff", "other=1", "", &format!("app={long}")] {
-            sightings.saw(HERE, Some(query), None, Some(long.as_bytes()), "\"a\"", at(1));
+            sightings.saw(said(Some(query), None, Some(&long)), "\"a\"", at(1));
         }
         for asker in sightings.take().askers() {
             assert_eq!((asker.claim.as_deref(), asker.agent.len()), (None, LONGEST));

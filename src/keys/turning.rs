@@ -334,4 +334,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -1,49 +1,24 @@
-//! The master key, and what is sealed and MACed under it.
+//! The master key, and what is sealed under it.
 //!
 //! Envelope encryption: each row has a subkey of its own (HKDF over the row's context), and the context is bound to the sealed
 //! text, so that a sealed value cannot be moved to another row. Key ids are derived from the keys.
+//!
+//! Which of the keys seals is for the database to say (`master_key.rs`): so processes that have a new key already and others
+//! that have not can work side by side. The MAC root comes from there too.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
+pub use super::macs::Purpose;
+use super::macs::{MacRoot, MacRoots, Macs};
 use crate::crypto::encoding::{b64u, from_b64u};
 use crate::crypto::mac::{Framed, MacKey, subkey};
 use crate::crypto::{digest, random, seal};
-
-/// What a MAC key is for. Keys of different purposes tell nothing of each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Client secrets as they stand in rows.
-    ClientSecret,
-    /// Immutable columns of grants.
-    Grant,
-    /// Rows of the key ring.
-    SigningKey,
-    /// The `sid` of a session for a client.
-    Sid,
-    /// Buckets of the throttle.
-    Throttle,
-    /// CSRF values of forms.
-    Csrf,
-    /// Numbered audit rows, and the salted commitments in them.
-    Audit,
-}
-
-impl Purpose {
-    const fn name(self) -> &'static [u8] {
-        match self {
-            Self::ClientSecret => b"mac client secret",
-            Self::Grant => b"mac grant",
-            Self::SigningKey => b"mac signing key",
-            Self::Sid => b"mac sid",
-            Self::Throttle => b"mac throttle",
-            Self::Csrf => b"mac csrf",
-            Self::Audit => b"mac audit",
-        }
-    }
-}
+use crate::store::sealed::Table;
 
 /// Where a sealed value stands. It must be named again, the same, to open the value.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +29,20 @@ pub struct Place<'a> {
     pub table: &'a str,
     /// The row's identity.
     pub row: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// Where the value of a row of a table is sealed.
+    #[must_use]
+    pub const fn of(table: Table, row: &'a str) -> Self {
+        let purpose = match table {
+            Table::MacRoots => "mac root",
+            Table::RefreshRoots => "refresh root",
+            Table::SigningKeys => "signing key",
+            Table::Passwords => "password",
+        };
+        Self { purpose, table: table.name(), row }
+    }
 }
 
 /// A sealed value as rows hold it.
@@ -103,6 +92,8 @@ pub enum MasterKeyError {
     Malformed(PathBuf),
     /// Others than its owner may read it.
     Loose(PathBuf),
+    /// A new key was to be made where a file is already.
+    Exists(PathBuf),
 }
 
 impl fmt::Display for MasterKeyError {
@@ -120,6 +111,7 @@ impl fmt::Display for MasterKeyError {
                 path.display(),
                 path.display()
             ),
+            Self::Exists(path) => write!(f, "{} is there already; name a file that is not", path.display()),
         }
     }
 }
@@ -128,10 +120,18 @@ impl std::error::Error for MasterKeyError {}
 
 type Key = Zeroizing<[u8; 32]>;
 
+/// A master key.
+struct MasterKey {
+    id: String,
+    key: Key,
+}
+
 /// The master key and its predecessors, opened.
 pub struct Vault {
-    current: (String, Key),
-    previous: Vec<(String, Key)>,
+    current: Arc<MasterKey>,
+    previous: Vec<Arc<MasterKey>>,
+    sealing: ArcSwap<MasterKey>,
+    macs: Arc<ArcSwap<MacRoots>>,
 }
 
 impl Vault {
@@ -146,31 +146,61 @@ impl Vault {
             }
             read => read?,
         };
-        let previous = previous.iter().map(|file| read_key(file).map(named)).collect::<Result<_, _>>()?;
-        Ok(Self { current: named(current), previous })
+        let previous =
+            previous.iter().map(|file| read_key(file).map(MasterKey::new).map(Arc::new)).collect::<Result<_, _>>()?;
+        Ok(Self::with(MasterKey::new(current), previous))
     }
 
     /// A vault over a key in memory: for tests and throw-away installations.
     #[must_use]
     pub fn over(key: [u8; 32]) -> Self {
-        Self { current: named(Zeroizing::new(key)), previous: Vec::new() }
+        Self::with(MasterKey::new(Zeroizing::new(key)), Vec::new())
+    }
+
+    /// The same with a previous key.
+    #[must_use]
+    pub fn after(mut self, previous: [u8; 32]) -> Self {
+        self.previous.push(Arc::new(MasterKey::new(Zeroizing::new(previous))));
+        self
+    }
+
+    /// Until a database says otherwise, the newest key seals, and is the MAC root as well.
+    fn with(current: MasterKey, previous: Vec<Arc<MasterKey>>) -> Self {
+        let current = Arc::new(current);
+        let macs = MacRoots { current: MacRoot::new(&current.key), ended: Vec::new() };
+        Self { sealing: ArcSwap::new(current.clone()), current, previous, macs: Arc::new(ArcSwap::from_pointee(macs)) }
+    }
+
+    /// Makes the file of a new master key, for its owner only. Returns the key's id.
+    ///
+    /// # Errors
+    /// If there is a file of that name, or it cannot be written.
+    pub fn make_file(file: &Path) -> Result<String, MasterKeyError> {
+        let key = Zeroizing::new(random::bytes::<32>());
+        if write_key(file, &key)? { Ok(MasterKey::new(key).id) } else { Err(MasterKeyError::Exists(file.to_owned())) }
+    }
+
+    /// The id of the master key of `secrets.master_key_file`.
+    #[must_use]
+    pub fn kek_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// The ids of all master keys at hand, that of `secrets.master_key_file` first.
+    pub fn kek_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(|key| key.id.as_str())
     }
 
     /// The id of the master key that seals.
     #[must_use]
-    pub fn kek_id(&self) -> &str {
-        &self.current.0
+    pub fn seals_with(&self) -> String {
+        self.sealing.load().id.clone()
     }
 
     /// Seals a value for its place.
     #[must_use]
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Sealed {
-        let (kek_id, key) = &self.current;
-        let context = context(place, kek_id);
-        Sealed {
-            text: b64u(seal::seal(&subkey(key, context.as_bytes()), context.as_bytes(), plain)),
-            kek_id: kek_id.clone(),
-        }
+        self.sealing.load().seal(place, plain)
     }
 
     /// Opens what was sealed for this place.
@@ -178,37 +208,75 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]: a fault of ours, to be answered 503.
     pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let key = std::iter::once(&self.current)
-            .chain(&self.previous)
-            .find(|(kek_id, _)| *kek_id == sealed.kek_id)
-            .map(|(_, key)| key)
-            .ok_or_else(|| VaultError::UnknownKey { kek_id: sealed.kek_id.clone() })?;
+        let key = self.key(&sealed.kek_id)?;
         let damaged = || VaultError::Damaged { table: place.table.to_owned() };
         let bytes = from_b64u(&sealed.text).ok_or_else(damaged)?;
         let context = context(place, &sealed.kek_id);
-        seal::open(&subkey(key, context.as_bytes()), context.as_bytes(), &bytes).map_err(|_| damaged())
+        seal::open(&subkey(&key.key, context.as_bytes()), context.as_bytes(), &bytes).map_err(|_| damaged())
     }
 
-    /// The MAC key for a purpose, drawn from the master key.
+    /// The same value, sealed under the key of `secrets.master_key_file`.
+    ///
+    /// # Errors
+    /// If it does not open.
+    pub fn reseal(&self, place: Place<'_>, sealed: &Sealed) -> Result<Sealed, VaultError> {
+        self.open(place, sealed).map(|plain| self.current.seal(place, &plain))
+    }
+
+    /// The MAC key for a purpose, drawn from the root that counts now. Who keeps one for long takes [`Self::macs`].
     #[must_use]
     pub fn mac_key(&self, purpose: Purpose) -> MacKey {
-        MacKey::new(subkey(&self.current.1, purpose.name()).as_slice())
+        self.macs.load().current.key(purpose).clone()
+    }
+
+    /// The MAC keys for a purpose, which follow when there is a new root.
+    #[must_use]
+    pub fn macs(&self, purpose: Purpose) -> Macs {
+        Macs::new(self.macs.clone(), purpose)
+    }
+
+    /// The bytes of a master key, where they are a MAC root: before there were MAC roots.
+    pub(super) fn as_mac_root(&self, kek_id: &str) -> Result<&[u8; 32], VaultError> {
+        self.key(kek_id).map(|key| &*key.key)
+    }
+
+    /// Takes what the database says: which key seals, and the MAC roots.
+    pub(super) fn follow(&self, seals_with: &str, roots: MacRoots) -> Result<(), VaultError> {
+        self.sealing.store(self.key(seals_with)?.clone());
+        self.macs.store(Arc::new(roots));
+        Ok(())
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Arc<MasterKey>> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
+    fn key(&self, kek_id: &str) -> Result<&Arc<MasterKey>, VaultError> {
+        self.keys().find(|key| key.id == kek_id).ok_or_else(|| VaultError::UnknownKey { kek_id: kek_id.to_owned() })
+    }
+}
+
+impl MasterKey {
+    fn new(key: Key) -> Self {
+        let id = b64u(digest::sha256(subkey(&key, b"kek id").as_slice()));
+        Self { id: id.chars().take(16).collect(), key }
+    }
+
+    fn seal(&self, place: Place<'_>, plain: &[u8]) -> Sealed {
+        let context = context(place, &self.id);
+        let sealed = seal::seal(&subkey(&self.key, context.as_bytes()), context.as_bytes(), plain);
+        Sealed { text: b64u(sealed), kek_id: self.id.clone() }
     }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({})", self.current.0)
+        write!(f, "Vault({})", self.current.id)
     }
 }
 
 fn context(place: Place<'_>, kek_id: &str) -> Framed {
     Framed::of(&["seal", place.purpose, place.table, place.row, kek_id])
-}
-
-fn named(key: Key) -> (String, Key) {
-    let id = b64u(digest::sha256(subkey(&key, b"kek id").as_slice()));
-    (id.chars().take(16).collect(), key)
 }
 
 fn read_key(file: &Path) -> Result<Key, MasterKeyError> {
@@ -229,9 +297,14 @@ fn read_key(file: &Path) -> Result<Key, MasterKeyError> {
 
 /// Makes a key file. Of two processes that start at once on an empty folder, one makes it and the other reads it.
 fn make_key(file: &Path) -> Result<Key, MasterKeyError> {
+    let key = Zeroizing::new(random::bytes::<32>());
+    if write_key(file, &key)? { Ok(key) } else { read_key(file) }
+}
+
+/// Writes a key into a file of its own. False: there is a file of that name, and it stays as it is.
+fn write_key(file: &Path, key: &Key) -> Result<bool, MasterKeyError> {
     use std::io::Write as _;
     let about = |error| MasterKeyError::File(file.to_owned(), error);
-    let key = Zeroizing::new(random::bytes::<32>());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(about)?;
     // Written aside and linked into place, so that no one ever reads half a key.
@@ -239,8 +312,8 @@ fn make_key(file: &Path) -> Result<Key, MasterKeyError> {
     writeln!(aside, "{}", b64u(key.as_slice())).map_err(about)?;
     aside.as_file().sync_all().map_err(about)?;
     match aside.persist_noclobber(file) {
-        Ok(_) => Ok(key),
-        Err(failure) if failure.error.kind() == std::io::ErrorKind::AlreadyExists => read_key(file),
+        Ok(_) => Ok(true),
+        Err(failure) if failure.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(failure) => Err(about(failure.error)),
     }
 }
@@ -275,9 +348,24 @@ mod tests {
         let sealed = first.seal(PLACE, b"x");
         assert!(second.open(PLACE, &sealed).is_ok());
         let newer = folder.path().join("new.key");
-        let turned = Vault::load(&newer, &[file], true).unwrap();
+        let turned = Vault::load(&newer, std::slice::from_ref(&file), true).unwrap();
         assert_ne!(turned.kek_id(), first.kek_id());
         assert!(turned.open(PLACE, &sealed).is_ok());
+        let anew = turned.reseal(PLACE, &sealed).unwrap();
+        assert_eq!((anew.kek_id.as_str(), turned.open(PLACE, &anew).unwrap().as_slice()), (turned.kek_id(), &b"x"[..]));
+        assert!(matches!(first.open(PLACE, &anew), Err(VaultError::UnknownKey { .. })));
+    }
+
+    #[test]
+    fn a_new_key_is_made_only_where_nothing_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys/new.key");
+        let kek_id = Vault::make_file(&file).unwrap();
+        assert_eq!(Vault::load(&file, &[], false).unwrap().kek_id(), kek_id);
+        let before = std::fs::read(&file).unwrap();
+        let error = Vault::make_file(&file).unwrap_err();
+        assert!(matches!(&error, MasterKeyError::Exists(_)) && error.to_string().contains("new.key"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), before);
     }
 
     #[cfg(unix)]

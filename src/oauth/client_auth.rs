@@ -13,6 +13,7 @@ use crate::crypto::mac::MacKey;
 use crate::domain::client::{AuthMethod, Client};
 use crate::domain::refresh_family::Bound;
 use crate::domain::secret::Secret;
+use crate::keys::macs::Macs;
 
 /// A client that identified itself, and proved it if it can.
 #[derive(Debug, Clone)]
@@ -88,26 +89,26 @@ impl Presented {
         let Some(client) = found else {
             // The same work as for a known client, so that the answer's time does not tell them apart.
             if let Proof::Basic(secret) | Proof::Post(secret) = &self.proof {
-                drop(secret_mac(&provider.secret_key, secret.expose()));
+                drop(provider.secret_keys.each(|key| secret_mac(key, secret.expose())));
             }
             return Err(OAuthError::invalid_client());
         };
-        self.prove(client, &provider.secret_key)
+        self.prove(client, &provider.secret_keys)
     }
 
-    fn prove(self, client: Arc<Client>, key: &MacKey) -> Result<AuthenticatedClient, OAuthError> {
+    fn prove(self, client: Arc<Client>, keys: &Macs) -> Result<AuthenticatedClient, OAuthError> {
         let secret = match (client.settings.token_endpoint_auth_method, self.proof) {
             (AuthMethod::None, Proof::None) => return Ok(AuthenticatedClient { client, bound: None }),
             (AuthMethod::ClientSecretBasic, Proof::Basic(secret))
             | (AuthMethod::ClientSecretPost, Proof::Post(secret)) => secret,
             _ => return Err(OAuthError::invalid_client()),
         };
-        let presented = secret_mac(key, secret.expose());
-        // Every slot is compared, so that the time does not tell which one fits.
-        let fits = client
-            .secret_macs
-            .iter()
-            .fold(false, |fits, stored| fits | crate::crypto::equal(stored.as_bytes(), presented.as_bytes()));
+        // Also under ended MAC roots: only the app knows its secret, so that nobody can MAC it anew.
+        let presented = keys.each(|key| secret_mac(key, secret.expose()));
+        // Every slot is compared with each, so that the time does not tell which one fits.
+        let pairs = client.secret_macs.iter().flat_map(|stored| presented.iter().map(move |mac| (stored, mac)));
+        let fits =
+            pairs.fold(false, |fits, (stored, mac)| fits | crate::crypto::equal(stored.as_bytes(), mac.as_bytes()));
         if fits {
             Ok(AuthenticatedClient { client, bound: Some(Bound::by_client_authentication()) })
         } else {

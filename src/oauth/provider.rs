@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::error::OAuthError;
 use crate::config::Config;
-use crate::crypto::mac::MacKey;
 use crate::domain::client::{ApplicationType, Client, Delivery, GrantType, RefreshIssuance};
 use crate::domain::id::ClientId;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::scope::ScopeSet;
 use crate::domain::time::Timestamp;
+use crate::keys::macs::Macs;
 use crate::keys::ring::Keys;
 use crate::keys::roots::Roots;
 use crate::store::Store;
@@ -38,7 +38,7 @@ pub struct Provider {
     /// What guards the rows of grants.
     pub grant_keys: GrantKeys,
     /// What client secrets are MACed with.
-    pub secret_key: MacKey,
+    pub secret_keys: Macs,
     /// Places in the status lists.
     pub status: StatusIndices,
     /// How often one refresh family may step.

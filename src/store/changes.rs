@@ -61,6 +61,18 @@ pub async fn bump(tx: &mut Tx, kind: Kind) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Waits for those who change a thing, and lets nobody change it before the transaction ends.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn hold(tx: &mut Tx, kind: Kind) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE changes SET counter = counter WHERE name = $1")
+        .bind(kind.name())
+        .execute(db)
+        .await
+        .map(drop))
+}
+
 /// The counters now.
 ///
 /// # Errors

@@ -96,6 +96,21 @@ pub async fn write(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreErro
     .map(drop))
 }
 
+/// Writes a fact in the place of another. False: `old` is there no more.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn replace(tx: &mut Tx, name: &str, old: &str, new: &str) -> Result<bool, StoreError> {
+    let hit = on!(tx, |db| sqlx::query("UPDATE installation SET value = $3 WHERE name = $1 AND value = $2")
+        .bind(name)
+        .bind(old)
+        .bind(new)
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(hit == 1)
+}
+
 /// A fact in an SQLite file that may be somebody else's: nothing in it is changed. `None` also if it is no database of ours.
 pub async fn find_in_file(file: &Path, name: &str) -> Option<String> {
     let mut write_ahead = file.as_os_str().to_owned();

@@ -15,6 +15,8 @@ const ENDED_KEPT: i64 = 30 * DAY;
 const BROWSER_KEPT: i64 = 366 * DAY;
 /// One at which nobody ever signed in: longer than a sign-in may take, and short, since every visitor without a cookie is one.
 const STRANGER_KEPT: i64 = DAY;
+/// Long after a process counts as gone.
+const NODE_KEPT: i64 = 600;
 
 /// Longer than a key signs, so that an app which fetches the key set once a month is known.
 const SIGHTING_KEPT: i64 = 90 * DAY;
@@ -48,11 +50,13 @@ pub enum Expiring {
     Addresses,
     /// Apps that the waiting key signed for.
     Canaries,
+    /// Processes that ended without a word.
+    Nodes,
 }
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
@@ -66,6 +70,7 @@ impl Expiring {
         Self::Sightings,
         Self::Addresses,
         Self::Canaries,
+        Self::Nodes,
     ];
 
     /// What removes a batch, and how many seconds after its end a row goes. Each walks an index on the time and sorts nothing.
@@ -131,6 +136,10 @@ impl Expiring {
                 "DELETE FROM key_canaries WHERE client_id IN \
                  (SELECT client_id FROM key_canaries WHERE until <= $1 ORDER BY until LIMIT $2)",
                 DAY,
+            ),
+            Self::Nodes => (
+                "DELETE FROM nodes WHERE process IN (SELECT process FROM nodes WHERE seen_at <= $1 ORDER BY seen_at LIMIT $2)",
+                NODE_KEPT,
             ),
         }
     }

@@ -1,24 +1,25 @@
 //! The MAC over a grant's immutable columns: whoever can write the database cannot turn his own grant into another person's.
 
 use crate::crypto::encoding::{b64u, from_b64u};
-use crate::crypto::mac::{Framed, MacKey};
+use crate::crypto::mac::Framed;
 use crate::domain::grant::Grant;
 use crate::domain::id::{ClientId, SessionId, Sid};
-use crate::keys::vault::{Purpose, Vault};
+use crate::keys::macs::{Macs, Purpose};
+use crate::keys::vault::Vault;
 use crate::store::grants::Standing;
 
 /// The keys that guard grants and name sessions for clients.
 #[derive(Debug, Clone)]
 pub struct GrantKeys {
-    grant: MacKey,
-    sid: MacKey,
+    grant: Macs,
+    sid: Macs,
 }
 
 impl GrantKeys {
-    /// Draws the keys from the master key.
+    /// Takes the keys out of the vault.
     #[must_use]
     pub fn from_vault(vault: &Vault) -> Self {
-        Self { grant: vault.mac_key(Purpose::Grant), sid: vault.mac_key(Purpose::Sid) }
+        Self { grant: vault.macs(Purpose::Grant), sid: vault.macs(Purpose::Sid) }
     }
 
     /// The MAC for a grant's row.

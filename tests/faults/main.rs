@@ -1,5 +1,5 @@
 //! The built program in processes of its own, and what may happen to them: killed under load, started twice at once, stopped in
-//! the midst of a request, a database that is too new, a disk that is full, the master key of another house.
+//! the midst of a request, a database that is too new, a disk that is full, the master key of another house, one that is being turned.
 //!
 //! On SQLite, or on PostgreSQL in a schema of its own for each test where `TEST_DATABASE_URL` names one. The short setting is part
 //! of every `cargo test`; `FRONTDESK_TESTS=long` kills and races far more often.
@@ -22,6 +22,7 @@ mod kill;
 mod load;
 mod master_key;
 mod newer;
+mod rewrap;
 mod stop;
 mod support;
 mod together;

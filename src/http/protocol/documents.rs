@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::http::doors::Doors;
 use crate::http::layers::Visit;
 use crate::http::reply::json::Refusal;
+use crate::keys::sightings::Said;
 use crate::oauth::error::OAuthError;
 
 /// How old the picture of the keys may be where they are only shown.
@@ -79,7 +80,8 @@ fn key_set(doors: &Doors, asked: &Asked<'_>) -> Response {
     answer_key_set(doors, asked.headers, |etag| {
         let header = |name| asked.headers.get(name).map(HeaderValue::as_bytes);
         let app = doors.app();
-        app.sightings.saw(asked.address, asked.query, header(APP), header(USER_AGENT), etag, app.clock.now());
+        let said = Said { address: asked.address, query: asked.query, app: header(APP), agent: header(USER_AGENT) };
+        app.sightings.saw(said, etag, app.clock.now());
     })
 }
 

@@ -6,20 +6,8 @@ use crate::keys::signer::Typ;
 use crate::keys::verify::{VerifyError, VerifyFor};
 use crate::store::testing::TestStore;
 
-pub(in crate::keys) fn policy() -> KeyPolicy {
-    let seconds = Duration::from_secs;
-    KeyPolicy {
-        algorithms: vec![Alg::ES256],
-        rsa_bits: 2048,
-        period: seconds(30 * 86_400),
-        publish_ahead: seconds(86_400),
-        retire_window: seconds(86_400),
-        patience: seconds(3 * 86_400),
-        skew: seconds(60),
-        jwks_max_age: seconds(300),
-        longest_token: seconds(3_600),
-        usual_token: Duration::from_secs(900),
-    }
+fn policy() -> KeyPolicy {
+    KeyPolicy::usual(&[Alg::ES256])
 }
 
 fn turn() -> Wish {
@@ -147,7 +135,9 @@ async fn processes_and_admins_who_act_at_once_leave_one_active_key_and_one_spare
             carry_out(&others[0], &vault, &policy, &wish, "system", now),
             carry_out(&others[1], &vault, &policy, &by_hand, "cli", now),
         );
-        (one.unwrap(), two.unwrap(), three.unwrap());
+        for outcome in [one, two, three] {
+            outcome.unwrap();
+        }
         kid(&store, KeyState::Active).await;
         kid(&store, KeyState::Pending).await;
     }

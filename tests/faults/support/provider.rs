@@ -105,6 +105,11 @@ impl TestProvider {
         &self.0.database
     }
 
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database().url
+    }
+
     /// The file of the database, on SQLite.
     pub(crate) fn database_file(&self) -> Option<&str> {
         self.database().url.strip_prefix("sqlite://")

@@ -13,6 +13,7 @@ mod frames;
 mod guessing;
 mod jwts;
 mod keys;
+mod master_key;
 mod other_origins;
 mod passwords;
 mod redirect_uris;

@@ -8,6 +8,7 @@ use frontdesk::app::App;
 use frontdesk::domain::id::ClientId;
 use frontdesk::domain::secret::Secret;
 use frontdesk::domain::user::Username;
+use frontdesk::keys::vault::Purpose;
 use frontdesk::oauth::registration::{
     ClientMetadata, Declaration, DeclaredClient, DeclaredSecret, House, Registrar, ResourceMetadata, secret_mac,
 };
@@ -104,7 +105,7 @@ pub(super) fn declared(app: &App, id: &str, metadata: Value) -> DeclaredClient {
         }
     };
     let secret = (!public).then(|| DeclaredSecret {
-        mac: secret_mac(&app.provider.secret_key, &Secret::new(secret_of(id))),
+        mac: secret_mac(&app.vault.mac_key(Purpose::ClientSecret), &Secret::new(secret_of(id))),
         chosen: true,
     });
     DeclaredClient { id: ClientId::new(id), metadata, secret }

@@ -14,5 +14,5 @@ pub(crate) use browser::{Browser, Page};
 pub(crate) use database::TestDatabase;
 pub(crate) use forger::{Forger, claims_of};
 pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
-pub(crate) use provider::{TestProvider, on_https};
+pub(crate) use provider::{MASTER, TestProvider, on_https};
 pub(crate) use relying_party::{Code, RelyingParty, Tokens};

@@ -96,11 +96,20 @@ impl TestProvider {
         Self::over(self.process_with(change).await, self.0.database.clone())
     }
 
+    /// The same with other master keys.
+    pub(crate) async fn twin_with(&self, vault: Vault) -> Self {
+        Self::over(self.process(|_| (), vault).await, self.0.database.clone())
+    }
+
     async fn process_with(&self, change: impl FnOnce(&mut Config)) -> App {
+        self.process(change, Vault::over(MASTER)).await
+    }
+
+    async fn process(&self, change: impl FnOnce(&mut Config), vault: Vault) -> App {
         let mut config = self.app().config().clone();
         change(&mut config);
         let store = self.0.database.open_again().await;
-        let vault = Arc::new(Vault::over(MASTER));
+        let vault = Arc::new(vault);
         App::start(Arc::new(config), store, vault, self.app().clock.clone()).await.unwrap()
     }
 
@@ -110,7 +119,7 @@ impl TestProvider {
     }
 
     /// What serves.
-    pub(crate) fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &Arc<App> {
         &self.0.app
     }
 
@@ -259,7 +268,8 @@ impl TestProvider {
     }
 }
 
-const MASTER: [u8; 32] = [7; 32];
+/// The master key of all these providers.
+pub(crate) const MASTER: [u8; 32] = [7; 32];
 
 /// The settings of `https://id.shop.test`.
 pub(crate) fn on_https(config: &mut Config) {
