@@ -27,6 +27,8 @@ pub enum Purpose {
     Throttle,
     /// CSRF values of forms.
     Csrf,
+    /// Cookies that say since when an admin may change things.
+    Elevation,
     /// Numbered audit rows, and the salted commitments in them.
     Audit,
 }
@@ -40,6 +42,7 @@ impl Purpose {
             Self::Sid => b"mac sid",
             Self::Throttle => b"mac throttle",
             Self::Csrf => b"mac csrf",
+            Self::Elevation => b"mac elevation",
             Self::Audit => b"mac audit",
         }
     }
