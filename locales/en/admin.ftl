@@ -44,7 +44,7 @@ overview-sessions-count = { $count ->
    *[other] { $count } sessions are open
 }
 overview-audit-hint = Who did what
-overview-last = Lately
+overview-last = Latest events
 
 people-title = People
 people-find = User name, email or identity
@@ -61,7 +61,7 @@ person-sessions = Sessions
 person-sessions-none = Not signed in anywhere.
 person-apps = Connected apps
 person-apps-none = No app has access.
-person-events = Lately
+person-events = Latest events
 person-events-none = Nothing is recorded.
 person-events-all = Show all in the audit
 
@@ -135,7 +135,7 @@ elevate-submit = Continue
 confirm-what-happens = This will happen:
 confirm-whose = Of { $person }
 confirm-own = This is you. You may lose your own access.
-confirm-back = Don’t change anything
+confirm-back = Cancel
 confirm-last-admin = This is the last person who can run this service. Give the admin role to somebody else first.
 confirm-in-the-way = Other apps have taken its place meanwhile:
 confirm-sign-out = Sign { $name } out everywhere?

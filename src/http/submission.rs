@@ -27,7 +27,7 @@ pub struct Submission {
 #[derive(Debug)]
 pub(super) enum Reading {
     /// It may be acted on.
-    Good(Submission),
+    Good(Box<Submission>),
     /// It did not come from our own page, or carries another browser's value.
     Refused(Box<Visitor>, PostRefusal, Option<Params>),
     /// It is too large.
@@ -55,7 +55,7 @@ pub(super) async fn read(request: Request, doors: &Doors) -> Result<Reading, Res
     let value = params.as_ref().and_then(|params| params.get(csrf::FIELD));
     let browser = visitor.browser.as_ref().map(|browser| browser.id.as_str()).unwrap_or_default();
     Ok(match (doors.csrf().check(browser, FORM, value), params) {
-        (Ok(()), Some(params)) if !browser.is_empty() => Reading::Good(Submission { visitor, params }),
+        (Ok(()), Some(params)) if !browser.is_empty() => Reading::Good(Box::new(Submission { visitor, params })),
         (_, params) => Reading::Refused(Box::new(visitor), PostRefusal::Value, params),
     })
 }
@@ -66,7 +66,7 @@ impl FromRequest<Doors> for Submission {
     async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
         match read(request, doors).await? {
-            Reading::Good(submission) => Ok(submission),
+            Reading::Good(submission) => Ok(*submission),
             // Our own page, and a browser that keeps cookies: another try will do.
             Reading::Refused(visitor, PostRefusal::Value, Some(params)) if visitor.browser.is_some() => {
                 tracing::info!(guard = PostRefusal::Value.as_str(), "a form is shown again");

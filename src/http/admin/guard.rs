@@ -147,7 +147,10 @@ impl Knock {
 
     async fn read(&self, request: Request, doors: &Doors) -> Result<(Visitor, Params), Response> {
         match submission::read(request, doors).await? {
-            Reading::Good(Submission { visitor, params }) => Ok((visitor, params)),
+            Reading::Good(submission) => {
+                let Submission { visitor, params } = *submission;
+                Ok((visitor, params))
+            }
             Reading::Refused(visitor, refused, _) => {
                 if let Err(fault) = self.record(&visitor, refused.as_str()).await {
                     return Err(visitor.fault(&fault));

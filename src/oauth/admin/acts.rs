@@ -103,11 +103,13 @@ async fn unit(
     let by = By { actor, now };
     let registrar = Registrar { house, actor, now };
     Ok(match act {
-        Act::SignOut(user) => people::sign_out(tx, user, by).await?.map(|ended| !ended.is_empty()).map_err(why),
-        Act::Disable(user) => people::disable(tx, user, by).await?.map_err(why),
-        Act::Enable(user) => people::enable(tx, user, by).await?.map_err(why),
-        Act::MakeAdmin(user) => people::grant_role(tx, user, ADMIN, by).await?.map_err(why),
-        Act::UnmakeAdmin(user) => people::revoke_role(tx, user, ADMIN, by).await?.map_err(why),
+        Act::SignOut(user) => {
+            people::sign_out(tx, user, by).await?.map(|ended| !ended.is_empty()).map_err(|error| why(&error))
+        }
+        Act::Disable(user) => people::disable(tx, user, by).await?.map_err(|error| why(&error)),
+        Act::Enable(user) => people::enable(tx, user, by).await?.map_err(|error| why(&error)),
+        Act::MakeAdmin(user) => people::grant_role(tx, user, ADMIN, by).await?.map_err(|error| why(&error)),
+        Act::UnmakeAdmin(user) => people::revoke_role(tx, user, ADMIN, by).await?.map_err(|error| why(&error)),
         Act::Withdraw(user, client) => withdraw(tx, user, client, by).await?,
         Act::EndSession(session) => {
             if sessions::find(tx, session).await?.is_none() {
@@ -145,7 +147,7 @@ async fn withdraw(
     Ok(Ok(remembered || !ended.is_empty()))
 }
 
-fn why(error: PeopleError) -> NotDone {
+fn why(error: &PeopleError) -> NotDone {
     match error {
         PeopleError::LastAdmin => NotDone::LastAdmin,
         // The others are about what is said of a person, and nothing is said here.

@@ -40,7 +40,7 @@ fn is_api(door: &Door) -> bool {
 }
 
 /// What a form of ours comes with.
-fn own<'a>(provider: &'a TestProvider) -> Vec<(&'a str, &'a str)> {
+fn own(provider: &TestProvider) -> Vec<(&str, &str)> {
     vec![
         ("origin", provider.issuer()),
         ("sec-fetch-site", "same-origin"),
@@ -60,6 +60,9 @@ struct Stranger {
     browser: Browser,
     known: bool,
 }
+
+/// A caller by name: what it brings, the answer's status and error, and whether it is known who it is.
+type Caller = (&'static str, Vec<(&'static str, String)>, u16, &'static str, bool);
 
 #[test]
 fn row_122_nothing_leads_into_the_room_past_its_table() {
@@ -221,7 +224,7 @@ async fn row_122_the_api_opens_to_the_right_token_alone() {
     robot.revoke(&revoked).await.expect(200);
     let signed_in = panel.tokens_of(ADMIN).await;
     let bearer = |token: &str| format!("Bearer {token}");
-    let strangers: Vec<(&str, Vec<(&str, String)>, u16, &str, bool)> = vec![
+    let strangers: Vec<Caller> = vec![
         ("nothing", vec![], 401, "", false),
         ("the cookies of an elevated admin", vec![("cookie", cookies)], 401, "", false),
         ("no token of ours", vec![("authorization", bearer("abc"))], 401, "invalid_token", false),
