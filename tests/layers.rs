@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["http"]),
     ("sqlx", &["store"]),
     ("tokio_rustls", &["http"]),
+    ("utoipa", &["http"]),
 ];
 
 /// What `rsa` offers beyond keys. Its private-key operations are under RUSTSEC-2023-0071; see deny.toml.

@@ -47,6 +47,7 @@ apps-none-title = No connected apps yet
 apps-none-what = When you sign in to an app with this account and allow it to use your data, it is listed here, and here you can take it back.
 apps-sees = Sees:
 apps-uses = Uses { $resource }:
+apps-administers = Administers this service:
 apps-since = Since { $date }
 apps-withdraw = Withdraw
 

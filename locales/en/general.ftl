@@ -7,6 +7,7 @@ sign-out = Sign out
 not-you = Not you?
 back-to-app = Back to { $app }
 back-to-account = Go to your account
+back-to-admin = Go to the admin pages
 back-to-login = Go to sign-in
 
 # Times.
@@ -24,6 +25,7 @@ date = { $day } { $month ->
     [11] November
    *[12] December
 } { $year }
+moment = { $time } UTC
 ago-now = just now
 ago-minutes = { $count ->
     [one] { $count } minute ago
@@ -63,6 +65,7 @@ detail-phone = Your phone number
 detail-address = Your postal address
 detail-none = Nothing stored yet
 scope-use-resource = Use { $resource } for you
+scope-use-admin = Administer this service for you
 scope-offline = Keep access while you are away
 scope-offline-why = Until you take it back
 

@@ -5,6 +5,7 @@
 //! | session    | `__Host-Http-sid`         | Lax      | until the browser closes, or as long as asked |
 //! | browser    | `__Host-Http-browser`     | Lax      | a year                                        |
 //! | refresh    | `__Host-Http-rt.<tag>`    | Strict   | as the session's: with `Max-Age` or without   |
+//! | elevated   | `__Host-Http-elevated`    | Strict   | ten minutes                                   |
 //!
 //! The prefix makes browsers refuse the name unless it comes over TLS from this very host, with `Path=/`, `Secure` and
 //! `HttpOnly` (RFC 6265bis §4.1.3). In development mode, on plain http, the names begin with `dev-` and lack `Secure`.
@@ -31,6 +32,7 @@ struct Row {
 const SESSION: Row = Row { name: "sid", same_site: SameSite::Lax };
 const BROWSER: Row = Row { name: "browser", same_site: SameSite::Lax };
 const REFRESH: Row = Row { name: "rt", same_site: SameSite::Strict };
+const ELEVATED: Row = Row { name: "elevated", same_site: SameSite::Strict };
 
 /// Writes and reads the cookies under the names of the mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct PageCookies<'h> {
     pub session: Option<&'h str>,
     /// The browser cookie's value, unchecked.
     pub browser: Option<&'h str>,
+    /// The value that lets an admin change things, unchecked.
+    pub elevated: Option<&'h str>,
 }
 
 /// The cookies of a request by a browser app in cookie mode, which has passed the guards.
@@ -64,6 +68,7 @@ impl std::fmt::Debug for PageCookies<'_> {
         f.debug_struct("PageCookies")
             .field("session", &self.session.is_some())
             .field("browser", &self.browser.is_some())
+            .field("elevated", &self.elevated.is_some())
             .finish()
     }
 }
@@ -111,6 +116,18 @@ impl Cookies {
         self.write(&REFRESH, self.refresh_name(client), value, session_persists.then_some(left))
     }
 
+    /// The cookie that lets an admin change things for so long.
+    #[must_use]
+    pub fn elevated(self, value: &str, left: Duration) -> HeaderValue {
+        self.write(&ELEVATED, self.name(&ELEVATED), value, Some(left))
+    }
+
+    /// Takes that cookie away.
+    #[must_use]
+    pub fn clear_elevated(self) -> HeaderValue {
+        self.write(&ELEVATED, self.name(&ELEVATED), "", Some(Duration::ZERO))
+    }
+
     /// Takes the session cookie away.
     #[must_use]
     pub fn clear_session(self) -> HeaderValue {
@@ -126,7 +143,11 @@ impl Cookies {
     /// Reads what our own pages may look at.
     #[must_use]
     pub fn of_page(self, headers: &HeaderMap) -> PageCookies<'_> {
-        PageCookies { session: read(headers, &self.name(&SESSION)), browser: read(headers, &self.name(&BROWSER)) }
+        PageCookies {
+            session: read(headers, &self.name(&SESSION)),
+            browser: read(headers, &self.name(&BROWSER)),
+            elevated: read(headers, &self.name(&ELEVATED)),
+        }
     }
 
     /// Reads what an endpoint for browser apps may look at. The proof that the guards have passed is asked for, so that
@@ -236,6 +257,12 @@ mod tests {
                 "HttpOnly|Max-Age=0|Path=/|SameSite=Strict|Secure",
             ),
             (real.clear_session(), "__Host-Http-sid=", "HttpOnly|Max-Age=0|Path=/|SameSite=Lax|Secure"),
+            (
+                real.elevated("v", Duration::from_secs(600)),
+                "__Host-Http-elevated=v",
+                "HttpOnly|Max-Age=600|Path=/|SameSite=Strict|Secure",
+            ),
+            (real.clear_elevated(), "__Host-Http-elevated=", "HttpOnly|Max-Age=0|Path=/|SameSite=Strict|Secure"),
             (development.session("v", None), "dev-sid=v", "HttpOnly|Path=/|SameSite=Lax"),
             (development.browser("v"), "dev-browser=v", "HttpOnly|Max-Age=31536000|Path=/|SameSite=Lax"),
             (

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use axum::http::HeaderValue;
 
+use super::admin::elevation::Elevation;
 use super::cookies::Cookies;
 use super::csrf::Csrf;
 use super::limits::Limits;
@@ -16,6 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::keys::history;
 use crate::keys::record::KeyRecord;
 use crate::keys::ring::KeyRing;
+use crate::keys::vault::Purpose;
 use crate::oauth::discovery;
 use crate::oauth::provider::Provider;
 use crate::store::directory::Snapshot;
@@ -29,6 +31,7 @@ struct House {
     app: Arc<App>,
     cookies: Cookies,
     csrf: Csrf,
+    elevation: Elevation,
     limits: Limits,
     brand: Arc<Brand>,
     logo: Option<Prepared>,
@@ -44,6 +47,7 @@ impl Doors {
         let (brand, logo) = look(app.config());
         Self(Arc::new(House {
             csrf: Csrf::new(&app.vault),
+            elevation: Elevation::new(app.vault.macs(Purpose::Elevation)),
             limits: Limits::new(&app.config().limits),
             app,
             cookies,
@@ -77,6 +81,12 @@ impl Doors {
     #[must_use]
     pub fn csrf(&self) -> &Csrf {
         &self.0.csrf
+    }
+
+    /// Who may change things as an admin, and until when.
+    #[must_use]
+    pub fn elevation(&self) -> &Elevation {
+        &self.0.elevation
     }
 
     /// How often may be asked.

@@ -15,6 +15,7 @@ use unic_langid::{CharacterDirection, LanguageIdentifier};
 /// The English messages; the fallback of every other language.
 const ENGLISH: &[&str] = &[
     include_str!("../../locales/en/account.ftl"),
+    include_str!("../../locales/en/admin.ftl"),
     include_str!("../../locales/en/consent.ftl"),
     include_str!("../../locales/en/error.ftl"),
     include_str!("../../locales/en/forms.ftl"),
@@ -121,6 +122,17 @@ impl Language {
             ("year", FluentValue::from(at.year().to_string())),
         ]);
         self.0.format("date", Some(&args))
+    }
+
+    /// A moment to the second, from Unix seconds, in UTC.
+    pub fn moment(&self, seconds: impl Borrow<i64>) -> Cow<'static, str> {
+        let at = Timestamp::from_second(*seconds.borrow()).unwrap_or_default();
+        self.with("moment", "time", at.strftime("%Y-%m-%d %H:%M:%S"))
+    }
+
+    /// The same for the attribute `datetime`.
+    pub fn machine_time(&self, seconds: impl Borrow<i64>) -> String {
+        Timestamp::from_second(*seconds.borrow()).unwrap_or_default().to_string()
     }
 
     /// How long ago something was, in the largest unit that fits; both in Unix seconds.

@@ -11,6 +11,7 @@
 //! | `open_files.rs`    | how many connections the system lets this process have                  |
 //! | `layers.rs`        | what holds for every request: id, limits, time, headers, one log line   |
 //! | `limits.rs`        | how often may be asked, by network and by client                        |
+//! | `admin/`           | the admin's room: its one table of doors, their guard, console and API  |
 //! | `address.rs`       | who is asking: the client's address behind trusted proxies              |
 //! | `cookies.rs`       | every cookie: name, lifetime, SameSite                                  |
 //! | `browser_guard.rs` | cookie mode: the guards that run before any cookie is read              |
@@ -22,6 +23,7 @@
 //! | `health.rs`        | is the process alive, is it ready                                       |
 
 pub mod address;
+pub mod admin;
 pub mod assets;
 pub mod browser_guard;
 mod connection;
@@ -43,6 +45,7 @@ pub mod prepared;
 pub mod protocol;
 mod pulse;
 pub mod reply;
+pub mod return_to;
 pub mod router;
 pub mod server;
 pub mod submission;

@@ -14,7 +14,7 @@ use super::people::{account, choose_account, consent, home, login, setup, sign_o
 use super::protocol::{
     authorize, browser_logout, direct, documents, end_session, introspect, preflight, revoke, token, userinfo,
 };
-use super::{assets, health};
+use super::{admin, assets, health};
 
 /// The house, ready to be served.
 pub fn entrance(doors: Doors) -> Entrance {
@@ -65,6 +65,8 @@ fn routes(doors: Doors, front: Front) -> Router {
         .route("/account/apps", get(account::apps::show))
         .route("/account/apps/{client}/withdraw", get(account::apps::confirm_withdraw))
         .route("/account/apps/withdraw", post(account::apps::withdraw))
+        // the admin's room, by its own table
+        .merge(admin::table::routes())
         // files and health
         .route("/static/brand.css", get(brand))
         .route("/static/logo", get(logo))

@@ -45,6 +45,8 @@ pub struct Visitor {
     pub device: String,
     /// The id to quote.
     pub request_id: String,
+    /// The value of the cookie that lets an admin change things, unchecked.
+    pub(super) elevated: Option<String>,
     /// Cookies to set with the answer.
     set_cookies: Vec<HeaderValue>,
 }
@@ -116,6 +118,7 @@ impl Visitor {
             address,
             device: text(headers, header::USER_AGENT).unwrap_or_default().to_owned(),
             request_id: request_id.to_owned(),
+            elevated: cookies.elevated.map(str::to_owned),
             set_cookies: Vec::new(),
         })
     }

@@ -22,6 +22,8 @@ pub enum Purpose {
     Throttle,
     /// CSRF values of forms.
     Csrf,
+    /// Cookies that say since when an admin may change things.
+    Elevation,
     /// Numbered audit rows, and the salted commitments in them.
     Audit,
 }
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Sid => b"mac sid",
             Self::Throttle => b"mac throttle",
             Self::Csrf => b"mac csrf",
+            Self::Elevation => b"mac elevation",
             Self::Audit => b"mac audit",
         }
     }
@@ -48,6 +51,7 @@ pub struct MacRoot {
     sid: MacKey,
     throttle: MacKey,
     csrf: MacKey,
+    elevation: MacKey,
     audit: MacKey,
 }
 
@@ -63,6 +67,7 @@ impl MacRoot {
             sid: draw(Purpose::Sid),
             throttle: draw(Purpose::Throttle),
             csrf: draw(Purpose::Csrf),
+            elevation: draw(Purpose::Elevation),
             audit: draw(Purpose::Audit),
         }
     }
@@ -77,6 +82,7 @@ impl MacRoot {
             Purpose::Sid => &self.sid,
             Purpose::Throttle => &self.throttle,
             Purpose::Csrf => &self.csrf,
+            Purpose::Elevation => &self.elevation,
             Purpose::Audit => &self.audit,
         }
     }

@@ -11,8 +11,10 @@
 //! | `/oauth2/logout`         | `end_session.rs`    | OIDC RP-Initiated Logout             |
 //! | `/oauth2/browser/logout` | `browser_logout.rs` | our cookie mode                      |
 //! | `/auth/login`            | `direct_login.rs`   | our first-party JSON flow            |
+//! | `/admin/…`               | `admin/`            | what an admin may do, and who is one |
 //! | registration             | `registration.rs`   | RFC 7591 §2, for the CLI and `apply` |
 
+pub mod admin;
 pub mod audience;
 pub mod authorize;
 pub mod browser_logout;
@@ -22,6 +24,7 @@ pub mod discovery;
 pub mod end_session;
 pub mod error;
 pub mod grants;
+pub mod holding;
 pub mod introspect;
 pub mod params;
 pub mod pointer;

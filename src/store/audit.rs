@@ -78,7 +78,7 @@ macro_rules! select_events {
 }
 
 /// The columns of [`select_events`].
-type Columns = (String, i64, String, String, String, String, Option<i64>, Option<String>);
+pub(super) type Columns = (String, i64, String, String, String, String, Option<i64>, Option<String>);
 
 const OF_SUBJECT: &str = select_events!(
     "subject = $1 AND ($2 = '' OR actor = $2) AND SUBSTR(action, 1, LENGTH($3)) = $3 AND id < $4 ORDER BY id DESC LIMIT $5"
@@ -162,7 +162,7 @@ pub async fn unsealed(db: &mut Db, most: u32) -> Result<Vec<Recorded>, StoreErro
 }
 
 impl Recorded {
-    fn of((id, at, actor, action, subject, data, number, mac): Columns) -> Self {
+    pub(super) fn of((id, at, actor, action, subject, data, number, mac): Columns) -> Self {
         let sealed = number.map(|number| (number, mac.unwrap_or_default()));
         Self { id, at: Timestamp::from_seconds(at), actor, action, subject, data, sealed }
     }

@@ -128,3 +128,30 @@ pub async fn recent(db: &mut Db, after: Option<&GrantId>, since: Timestamp) -> R
         })
         .collect()
 }
+
+/// How many grants of a client can do something now, and how many people they are of. `spent` as in [`of_user`].
+///
+/// # Errors
+/// If the database refuses.
+pub async fn count_of_client(
+    db: &mut Db,
+    client: &ClientId,
+    spent: Timestamp,
+    now: Timestamp,
+) -> Result<(u64, u64), StoreError> {
+    let (grants, people): (i64, i64) = on!(db, |db| {
+        sqlx::query_as(
+        "SELECT COUNT(*), COUNT(DISTINCT g.user_id) FROM grants g LEFT JOIN refresh_families f ON f.grant_id = g.id \
+         WHERE g.client_id = $1 AND g.ended_at IS NULL AND g.expires_at > $2 \
+         AND (CASE WHEN f.id IS NULL THEN g.created_at > $3 \
+              ELSE f.ended_at IS NULL AND f.expires_at > $2 AND f.idle_expires_at > $2 END)"
+    )
+    .bind(client.as_str())
+    .bind(now.as_seconds())
+    .bind(spent.as_seconds())
+    .fetch_one(db)
+    .await
+    })?;
+    let number = |count: i64| u64::try_from(count).unwrap_or_default();
+    Ok((number(grants), number(people)))
+}

@@ -7,6 +7,7 @@
 pub mod attempts;
 pub mod audit;
 pub mod audit_chain;
+pub mod audit_page;
 pub mod authorize_requests;
 pub mod browsers;
 pub mod canaries;

@@ -102,6 +102,42 @@ pub async fn unended_of(db: &mut Db, user: &UserId) -> Result<Vec<Session>, Stor
     Ok(rows.into_iter().map(Session::from).collect())
 }
 
+/// A page of the sessions of everybody that were not ended and are not too old, the newest first: those before the identity
+/// `before`, where there is one.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn page(
+    db: &mut Db,
+    before: Option<&SessionId>,
+    most: u32,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let rows: Vec<Row> = on!(db, |db| sqlx::query_as(select_sessions!(
+        "WHERE ended_at IS NULL AND expires_at > $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"
+    ))
+    .bind(now.as_seconds())
+    .bind(before.map_or("", SessionId::as_str))
+    .bind(i64::from(most))
+    .fetch_all(db)
+    .await)?;
+    Ok(rows.into_iter().map(Session::from).collect())
+}
+
+/// In how many sessions somebody is signed in.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn count_live(db: &mut Db, now: Timestamp) -> Result<u64, StoreError> {
+    let (count,): (i64,) = on!(db, |db| sqlx::query_as(
+        "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND idle_expires_at > $1 AND expires_at > $1"
+    )
+    .bind(now.as_seconds())
+    .fetch_one(db)
+    .await)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// The sessions at a browser that were not ended, idle and expired ones too, the oldest first.
 ///
 /// # Errors

@@ -108,6 +108,37 @@ pub async fn list(db: &mut Db) -> Result<Vec<User>, StoreError> {
     rows.into_iter().map(User::try_from).collect()
 }
 
+/// A page of people by user name, those whose user name or e-mail address contains `find`, in lower case, or whose identity it
+/// is: those after the user name `after`, in the form of [`Username::key`]. Looks at everybody where few fit.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn page(db: &mut Db, find: &str, after: &str, most: u32) -> Result<Vec<User>, StoreError> {
+    let rows: Vec<Row> = on!(db, |db| {
+        sqlx::query_as(select_users!(
+        "WHERE username_key > $2 AND ($1 = '' OR id = $1 OR sub = $1 OR replace(username_key, $1, '') <> username_key \
+         OR replace(email_key, $1, '') <> email_key) ORDER BY username_key LIMIT $3"
+    ))
+    .bind(find)
+    .bind(after)
+    .bind(i64::from(most))
+    .fetch_all(db)
+    .await
+    })?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// How many people there are, and how many of them may sign in.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn count(db: &mut Db) -> Result<(u64, u64), StoreError> {
+    let (all, disabled): (i64, i64) =
+        on!(db, |db| sqlx::query_as("SELECT COUNT(*), COUNT(disabled_at) FROM users").fetch_one(db).await)?;
+    let number = |count: i64| u64::try_from(count).unwrap_or_default();
+    Ok((number(all), number(all - disabled)))
+}
+
 /// Records a person.
 ///
 /// # Errors

@@ -108,19 +108,19 @@ pub async fn end_rest(
     store: &Store,
     whole: &Whole,
     reason: EndReason,
-    actor: &'static str,
+    actor: &str,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let (mut total, mut after) = (0, None);
     loop {
-        let (whole, from) = (whole.clone(), after.take());
+        let (whole, from, actor) = (whole.clone(), after.take(), actor.to_owned());
         let (count, go_on_after) = store
             .write(async move |tx| {
                 let what = whole.what();
                 let some = endings::end_grants(tx, grants_of(what, reason), from.as_ref(), reason, now).await?;
                 let ended = Ended { sessions: Vec::new(), grants: some.ids };
                 if !ended.is_empty() {
-                    record(tx, what, reason, &ended, actor, now).await?;
+                    record(tx, what, reason, &ended, &actor, now).await?;
                 }
                 Ok((ended.grants.len(), some.go_on_after))
             })

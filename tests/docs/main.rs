@@ -6,12 +6,14 @@
 //! | `links.rs`    | links and anchors                                                        |
 //! | `names.rs`    | settings, addresses and alarms that documents name                       |
 //! | `examples.rs` | settings, declarations and commands, run by the real program             |
+//! | `admin_api.rs`| the calls of the admin API, made to a running program                     |
 //! | `programs.rs` | programs: who compiles and runs each                                     |
 //!
 //! The programs in JavaScript and Python are run by `tests/interop/run docs`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall stop")]
 
+mod admin_api;
 mod examples;
 mod links;
 mod markdown;

@@ -32,7 +32,7 @@ const CALL: Manner = Manner { voice: Voice::Call, readers: Readers::Programs, la
 const ACT: Manner = Manner { voice: Voice::Page, ..CALL };
 
 /// By the start of the path. The first that fits counts; what is not here is a page.
-const MANNERS: [(&str, Manner); 13] = [
+const MANNERS: [(&str, Manner); 14] = [
     ("/.well-known/", DOCUMENT),
     ("/static/", DOCUMENT),
     ("/healthz", DOCUMENT),
@@ -46,6 +46,7 @@ const MANNERS: [(&str, Manner); 13] = [
     ("/oauth2/", ACT),
     ("/auth/refresh", CALL),
     ("/auth/", ACT),
+    ("/admin/api/", Manner { by_origin: false, ..ACT }),
 ];
 
 impl Manner {

@@ -66,6 +66,8 @@ pub enum WayBack {
     App(AppShown, String),
     /// To the account room, a path.
     Account(String),
+    /// To the admin's room, a path.
+    Admin(String),
     /// To the sign-in page, a path.
     SignIn(String),
 }
@@ -141,7 +143,7 @@ impl Trouble {
 impl WayBack {
     fn href(&self) -> &str {
         match self {
-            Self::App(_, href) | Self::Account(href) | Self::SignIn(href) => href,
+            Self::App(_, href) | Self::Account(href) | Self::Admin(href) | Self::SignIn(href) => href,
         }
     }
 
@@ -149,6 +151,7 @@ impl WayBack {
         match self {
             Self::App(app, _) => t.with("back-to-app", "app", &app.name),
             Self::Account(_) => t.get("back-to-account"),
+            Self::Admin(_) => t.get("back-to-admin"),
             Self::SignIn(_) => t.get("back-to-login"),
         }
     }
@@ -172,6 +175,7 @@ impl ErrorView {
             ("answered", Trouble::Answered, "transaction_answered", app()),
             ("foreign-form", Trouble::ForeignForm, "form_refused", sign_in()),
             ("not-found", Trouble::NotFound, "not_found", account()),
+            ("not-found-admin", Trouble::NotFound, "not_found", WayBack::Admin("/admin".into())),
             ("forbidden", Trouble::Forbidden, "access_denied", account()),
             ("too-many", Trouble::TooMany, "temporarily_unavailable", sign_in()),
             ("unavailable", Trouble::Unavailable, "temporarily_unavailable", sign_in()),

@@ -9,7 +9,7 @@ use crate::http::pages::brand::Brand;
 use crate::http::pages::problem::Problems;
 use crate::http::pages::{AppShown, Person};
 
-/// `login.html`. Sends `username`, `password`, `remember` (`on` or absent), `csrf`, `txn`.
+/// `login.html`. Sends `username`, `password`, `remember` (`on` or absent), `csrf`, `txn`, `to`.
 #[derive(Debug, Clone, Template)]
 #[template(path = "login.html")]
 pub struct LoginView {
@@ -23,6 +23,8 @@ pub struct LoginView {
     pub csrf: String,
     /// The id of the parked request, inside a transaction.
     pub txn: Option<String>,
+    /// The page of ours that was wanted, outside one.
+    pub to: Option<String>,
     /// The app that asked, inside a transaction; without one, people go to their account.
     pub app: Option<AppShown>,
     /// Who is expected.
@@ -63,6 +65,7 @@ impl LoginView {
             action: "/login".into(),
             csrf: "c5rf".into(),
             txn: Some("01J9ZK".into()),
+            to: None,
             app: Some(sample::notes()),
             who: Who::Anybody { username: String::new() },
             remember: false,
@@ -71,6 +74,7 @@ impl LoginView {
         let typed = |name: &str| Who::Anybody { username: name.into() };
         vec![
             ("account", Self { txn: None, app: None, ..first.clone() }),
+            ("admin", Self { txn: None, app: None, to: Some("/admin/people".into()), ..first.clone() }),
             (
                 "wrong",
                 Self {

@@ -3,6 +3,7 @@
 //! A view holds plain values; the handlers below it look them up. Nothing here reads a request or a database.
 
 pub mod account;
+pub mod admin;
 pub mod brand;
 pub mod choose_account;
 pub mod consent;

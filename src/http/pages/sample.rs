@@ -10,6 +10,7 @@ use super::account::overview::OverviewView;
 use super::account::password::PasswordView;
 use super::account::sessions::SessionsView;
 use super::account::{Notice, Room};
+use super::admin;
 use super::brand::Brand;
 use super::choose_account::ChooseAccountView;
 use super::consent::ConsentView;
@@ -49,6 +50,15 @@ pub(in crate::http) fn all(t: Language) -> BTreeMap<String, String> {
     add("sessions", rendered(SessionsView::samples(t, brand)));
     add("apps", rendered(AppsView::samples(t, brand)));
     add("withdraw", rendered(WithdrawView::samples(t, brand)));
+    add("admin-overview", rendered(admin::overview::OverviewView::samples(t, brand)));
+    add("admin-people", rendered(admin::people::PeopleView::samples(t, brand)));
+    add("admin-person", rendered(admin::people::PersonView::samples(t, brand)));
+    add("admin-apps", rendered(admin::apps::AppsView::samples(t, brand)));
+    add("admin-app", rendered(admin::apps::AppView::samples(t, brand)));
+    add("admin-sessions", rendered(admin::sessions::SessionsView::samples(t, brand)));
+    add("admin-audit", rendered(admin::audit::AuditView::samples(t, brand)));
+    add("admin-confirm", rendered(admin::confirm::ConfirmView::samples(t, brand)));
+    add("admin-elevate", rendered(admin::elevate::ElevateView::samples(t, brand)));
     pages
 }
 
@@ -107,6 +117,49 @@ pub(super) fn resources() -> Vec<ResourceShown> {
 
 pub(super) fn room(person: Person, notice: Option<Notice>) -> Room {
     Room { person, csrf: "c5rf".into(), sign_out: "/logout".into(), notice }
+}
+
+pub(super) fn admin_room(notice: Option<admin::Notice>) -> admin::Room {
+    let person = Person { name: "Ada Admin".into(), username: "admin".into() };
+    admin::Room { person, csrf: "c5rf".into(), sign_out: "/logout".into(), notice, now: 1_763_900_000 }
+}
+
+/// What happened in the admin's room, with what a stranger may have written.
+pub(super) fn events() -> Vec<admin::audit::EventRow> {
+    let row = |past: i64, action: &str, person: Option<(&str, &str)>, data: &[(&str, &str)]| admin::audit::EventRow {
+        at: 1_763_900_000 - past,
+        actor: "user:01jd9x3q7m5w8t2v".into(),
+        person: person.map(|(name, href)| (name.into(), href.into())),
+        action: action.into(),
+        subject: "01jd9x3q7m5w8t2v".into(),
+        subject_person: None,
+        data: data.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+    };
+    vec![
+        row(5, "user.disable", Some((&long_person().name, "/admin/people/1")), &[]),
+        row(70, "session.end", None, &[("reason", "admin"), ("sessions", "1")]),
+        row(4_000, "admin.refused", Some((HOSTILE, "/admin/people/2")), &[("guard", HOSTILE)]),
+    ]
+}
+
+/// Two sessions.
+pub(super) fn admin_sessions() -> Vec<admin::sessions::SessionRow> {
+    let row = |agent: &str, address: &str, past: i64, current: bool| admin::sessions::SessionRow {
+        id: "01jd9x3q7m5w8t2v".into(),
+        person: None,
+        device: super::device::Device::from_user_agent(Some(agent)),
+        address: Some(address.into()),
+        apps: vec![notes().name],
+        signed_in: 1_763_900_000 - past - 500,
+        last_used: 1_763_900_000 - past,
+        idle: !current,
+        current,
+        end: "/admin/sessions/1/end".into(),
+    };
+    vec![
+        row("Mozilla/5.0 (X11; Linux x86_64) Firefox/151.0", "203.0.113.7", 20, true),
+        row("", "2001:db8:1234:5678:9abc:def0:1234:5678", 90_000, false),
+    ]
 }
 
 fn brand() -> Arc<Brand> {
@@ -221,7 +274,8 @@ mod tests {
         let samples = format!(
             "{HOSTILE} {:?} {:?} {:?} {:?} {:?} {:?} Frontdesk id.example.com redirect_uri is not one of the registered addresses \
              transaction_expired transaction_answered form_refused access_denied temporarily_unavailable server_error invalid_client invalid_request not_found \
-             01jd9x3q7m5w8t2v com.example.notes robot 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows",
+             01jd9x3q7m5w8t2v com.example.notes robot Ada Admin admin user:01jd9x3q7m5w8t2v user.disable session.end admin.refused \
+             reason sessions guard a signing key is missing 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows",
             notes(),
             long_app(),
             alice(),
@@ -287,6 +341,11 @@ mod tests {
     fn forms_carry_the_csrf_value_and_the_transaction() {
         for (name, html) in all(Language::english()) {
             for form in html.split("<form ").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
+                if form.starts_with("method=\"get\" action=\"/admin/") {
+                    // A search: it changes nothing, and its address shall not carry the value.
+                    assert!(!form.contains("csrf"), "{name}: {form}");
+                    continue;
+                }
                 assert!(form.starts_with("method=\"post\" action=\""), "{name}: {form}");
                 if !name.starts_with("form-post") {
                     assert!(form.contains("<input type=\"hidden\" name=\"csrf\" value=\"c5rf\">"), "{name}: {form}");
@@ -394,7 +453,7 @@ mod tests {
     fn the_sign_in_page_stays_small() {
         let page = all(Language::english()).remove("login-first").unwrap();
         let with_it: usize = crate::http::assets::files()
-            .filter(|(path, _)| *path != "/static/frontdesk.js")
+            .filter(|(path, _)| *path != "/static/frontdesk.js" && !path.starts_with("/static/admin."))
             .map(|(_, body)| body.len())
             .sum();
         assert!(page.len() + with_it <= 15 * 1024, "{} and {with_it}", page.len());

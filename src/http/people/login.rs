@@ -16,6 +16,7 @@ use crate::http::pages::login::{LoginView, Who};
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::{FormAction, PageReply};
 use crate::http::reply::redirect::SeeOther;
+use crate::http::return_to::ReturnTo;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
@@ -28,6 +29,7 @@ use crate::store::{authorize_requests, users};
 #[derive(Debug, Deserialize)]
 pub struct PageQuery {
     txn: Option<String>,
+    to: Option<String>,
 }
 
 impl PageQuery {
@@ -63,7 +65,7 @@ impl Asked {
 pub async fn show(visitor: Visitor, Query(query): Query<PageQuery>) -> Response {
     // Who is signed in already and asks for nothing else is where they want to be.
     if query.txn.is_none() && visitor.signed_in.as_ref().is_some_and(|(session, _)| !session.direct) {
-        return visitor.answer(SeeOther::within("/account"));
+        return visitor.answer(SeeOther::within(destination(query.to.as_deref().and_then(ReturnTo::parse).as_ref())));
     }
     page(visitor, query, Asked::Anybody).await
 }
@@ -105,7 +107,8 @@ async fn page(mut visitor: Visitor, query: PageQuery, asked: Asked) -> Response 
         },
         None => String::new(),
     };
-    let filled = Filled { username, remember: false, problems: Problems::default() };
+    let to = query.to.as_deref().and_then(ReturnTo::parse);
+    let filled = Filled { username, remember: false, to, problems: Problems::default() };
     render(visitor, transaction.as_ref(), asked, filled, None).await
 }
 
@@ -122,7 +125,7 @@ pub(super) async fn again(
     };
     let asked = [Asked::Again, Asked::Other].into_iter().find(|asked| asked.path() == path).unwrap_or(Asked::Anybody);
     let username = params.get("username").unwrap_or_default().trim().to_owned();
-    let filled = Filled { username, remember: params.has("remember"), problems };
+    let filled = Filled { username, remember: params.has("remember"), to: wanted(params), problems };
     render(visitor, transaction.as_ref(), asked, filled, Some((status, None))).await
 }
 
@@ -150,6 +153,7 @@ async fn load(token: Option<&str>, visitor: &mut Visitor) -> Result<Option<Trans
 struct Filled {
     username: String,
     remember: bool,
+    to: Option<ReturnTo>,
     problems: Problems,
 }
 
@@ -182,6 +186,7 @@ async fn render(
         action: asked.path().to_owned(),
         csrf,
         txn,
+        to: filled.to.as_ref().map(|to| to.as_str().to_owned()),
         app,
         who,
         remember: filled.remember,
@@ -209,6 +214,7 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
     };
     let password = params.get("password").unwrap_or_default();
     let remember = params.has("remember");
+    let to = wanted(&params);
     let missing: Vec<Problem> = [
         username.is_empty().then_some(Problem::UsernameMissing),
         password.is_empty().then_some(Problem::PasswordMissing),
@@ -217,7 +223,7 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
     .flatten()
     .collect();
     if !missing.is_empty() {
-        let filled = Filled { username, remember, problems: missing.into_iter().collect() };
+        let filled = Filled { username, remember, to, problems: missing.into_iter().collect() };
         return render(visitor, transaction.as_ref(), asked, filled, Some((StatusCode::BAD_REQUEST, None))).await;
     }
     let browser = match visitor.browser_id().await {
@@ -238,7 +244,7 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
     };
     let outcome = visitor.doors.app().accounts.sign_in(wish, visitor.now).await;
     let (problem, status, retry_after) = match outcome {
-        Ok(Outcome::SignedIn(signed_in)) => return go_on(visitor, transaction, *signed_in).await,
+        Ok(Outcome::SignedIn(signed_in)) => return go_on(visitor, transaction, *signed_in, to.as_ref()).await,
         Ok(Outcome::WrongCredentials | Outcome::OtherPerson) => (Problem::WrongCredentials, StatusCode::OK, None),
         Ok(Outcome::TooLong) => (Problem::WrongCredentials, StatusCode::BAD_REQUEST, None),
         Ok(Outcome::Throttled { retry_after_seconds }) => {
@@ -247,14 +253,29 @@ async fn sign_in(Submission { mut visitor, params }: Submission, asked: Asked) -
         Ok(Outcome::Busy) => (Problem::Busy, StatusCode::SERVICE_UNAVAILABLE, Some(1)),
         Err(error) => return visitor.fault(&fault(error)),
     };
-    let filled = Filled { username, remember, problems: problem.into() };
+    let filled = Filled { username, remember, to, problems: problem.into() };
     render(visitor, transaction.as_ref(), asked, filled, Some((status, retry_after))).await
 }
 
+/// The page of ours that was wanted before this one.
+fn wanted(params: &Params) -> Option<ReturnTo> {
+    params.get("to").and_then(ReturnTo::parse)
+}
+
+/// Where people go who came without an app.
+fn destination(to: Option<&ReturnTo>) -> &str {
+    to.map_or("/account", ReturnTo::as_str)
+}
+
 /// The new cookie, and on to where the person wanted to go.
-async fn go_on(mut visitor: Visitor, transaction: Option<Transaction>, signed_in: SignedIn) -> Response {
+async fn go_on(
+    mut visitor: Visitor,
+    transaction: Option<Transaction>,
+    signed_in: SignedIn,
+    to: Option<&ReturnTo>,
+) -> Response {
     set_session_cookie(&mut visitor, &signed_in);
-    let Some(transaction) = transaction else { return visitor.answer(SeeOther::within("/account")) };
+    let Some(transaction) = transaction else { return visitor.answer(SeeOther::within(destination(to))) };
     if let Err(error) = note(&visitor, transaction.parked.id.clone(), signed_in.user.id.clone()).await {
         return visitor.fault(&error);
     }
@@ -268,7 +289,7 @@ async fn note(visitor: &Visitor, id: RequestId, user: UserId) -> Result<(), OAut
 }
 
 /// Hands out the session's cookie; with an end of its own only if the person asked to stay signed in.
-pub(super) fn set_session_cookie(visitor: &mut Visitor, signed_in: &SignedIn) {
+pub(in crate::http) fn set_session_cookie(visitor: &mut Visitor, signed_in: &SignedIn) {
     let session = &signed_in.session;
     let left = session.persistent.then(|| Duration::from_secs(session.expires_at.seconds_since(visitor.now)));
     let cookie = visitor.doors.cookies().session(signed_in.cookie.expose(), left);
@@ -276,7 +297,7 @@ pub(super) fn set_session_cookie(visitor: &mut Visitor, signed_in: &SignedIn) {
 }
 
 /// A fault of the accounts as the other faults.
-pub(super) fn fault(error: AccountsError) -> OAuthError {
+pub(in crate::http) fn fault(error: AccountsError) -> OAuthError {
     match error {
         AccountsError::Store(error) => error.into(),
         AccountsError::Vault(error) => error.into(),

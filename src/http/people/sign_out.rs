@@ -118,6 +118,10 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Resp
             }
             let cookie = visitor.doors.cookies().clear_session();
             visitor.set_cookie(cookie);
+            if visitor.elevated.take().is_some() {
+                let cookie = visitor.doors.cookies().clear_elevated();
+                visitor.set_cookie(cookie);
+            }
             visitor.signed_in = None;
             visitor.held = None;
             Ok(())

@@ -55,6 +55,26 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
     }
 }
 
+/// The token in the `Authorization` header, if it shows one.
+pub(super) fn bearer_of(headers: &HeaderMap) -> Result<Option<String>, OAuthError> {
+    authorization(headers)?.map_or(Ok(None), bearer)
+}
+
+/// The token of an `Authorization` header. Another scheme shows no token (RFC 6750 §3.1); this scheme shows exactly one, in the
+/// characters of §2.1.
+fn bearer(header: &str) -> Result<Option<String>, OAuthError> {
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    let token = token.trim_matches(' ');
+    let proper = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(proper) {
+        return Err(OAuthError::invalid_request("the Authorization header is not Bearer and a token"));
+    }
+    Ok(Some(token.to_owned()))
+}
+
 /// The client of that name. For a network that has asked too much only memory is searched, so that it costs the database
 /// nothing.
 async fn named(

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::authorization;
+use super::bearer_of;
 use crate::http::cors::{self, AllowedOrigin};
 use crate::http::doors::Doors;
 use crate::http::extract::content_type::{ContentType, is};
@@ -61,26 +61,8 @@ fn refuse(error: OAuthError) -> Response {
     }
 }
 
-/// The token of an `Authorization` header. Another scheme shows no token (RFC 6750 §3.1); this scheme shows exactly one, in the
-/// characters of §2.1.
-fn bearer(header: &str) -> Result<Option<String>, OAuthError> {
-    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
-    }
-    let token = token.trim_matches(' ');
-    let proper = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(proper) {
-        return Err(OAuthError::invalid_request("the Authorization header is not Bearer and a token"));
-    }
-    Ok(Some(token.to_owned()))
-}
-
 fn token(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, OAuthError> {
-    let header = match authorization(headers)? {
-        None => None,
-        Some(text) => bearer(text)?,
-    };
+    let header = bearer_of(headers)?;
     let posted = if method == Method::POST && is(headers, ContentType::Form) {
         let params = Params::parse(body);
         params.refuse_duplicates()?;

@@ -169,6 +169,22 @@ impl Registrar<'_> {
         Ok(Ok(true))
     }
 
+    /// Ends all a client was granted and its own tokens; it stays in service. False: no such client, or out of service.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn end_all_of(&self, tx: &mut Tx, id: &ClientId) -> Result<bool, StoreError> {
+        if !clients::renew_status(tx, id, self.house.invalid_until(self.now), self.now).await? {
+            return Ok(false);
+        }
+        let ended = revoke::end(tx, What::Client(id), EndReason::Admin, self.actor, self.now).await?;
+        if ended.is_empty() {
+            // Its own tokens end all the same.
+            self.record(tx, "client.end", id.as_str(), json!({ "reason": "admin", "grants": 0 })).await?;
+        }
+        Ok(true)
+    }
+
     /// Deletes a client with all it was granted. False: no such client.
     ///
     /// # Errors

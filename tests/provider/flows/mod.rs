@@ -1,6 +1,8 @@
 //! Stories: what people and apps do, told through the protocol. Each looks at the answer and at what stands afterwards.
 
 mod account_room;
+mod admin_api;
+mod admin_room;
 mod audience;
 mod authorize_ways;
 mod clock;

@@ -1,6 +1,7 @@
 //! What an attacker could try: one test for each row of the security design, named after it.
 
 mod account_doors;
+mod admin_doors;
 mod audited;
 mod bootstrap;
 mod client_proofs;

@@ -1,5 +1,6 @@
 //! A provider to test against, people with browsers, and relying apps.
 
+mod admin;
 mod answer;
 mod asking;
 mod browser;

@@ -158,6 +158,11 @@ impl RelyingParty {
         }
     }
 
+    /// The provider it relies on.
+    pub(super) fn provider(&self) -> &TestProvider {
+        &self.provider
+    }
+
     /// Its secret.
     pub(crate) fn secret(&self) -> String {
         house::secret_of(&self.id)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::{Path, Query};
 use axum::response::Response;
 
-use super::holding;
 use super::{Done, at_home, room};
 use crate::domain::client::Client;
 use crate::domain::consent::Consent;
@@ -22,6 +21,7 @@ use crate::http::transaction::app_shown;
 use crate::http::trouble;
 use crate::http::visit::Visitor;
 use crate::oauth::error::OAuthError;
+use crate::oauth::holding;
 use crate::tokens::revoke::{self, What};
 
 /// The apps I have let in.
@@ -58,7 +58,7 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
 /// The apps that are shown: those that may have something and are still registered.
 pub(super) async fn listed(visitor: &Visitor, user: &User) -> Result<Vec<(Arc<Client>, Consent)>, OAuthError> {
     let snapshot = visitor.doors.provider().directory.snapshot();
-    let apps = holding::apps_of(visitor, user).await?;
+    let apps = holding::apps_of(visitor.doors.provider(), &user.id, visitor.now).await?;
     Ok(apps.into_iter().filter_map(|(id, has)| Some((snapshot.client(id.as_str())?.clone(), has))).collect())
 }
 
@@ -115,6 +115,7 @@ pub async fn withdraw(Submission { visitor, params }: Submission) -> Response {
     }
 }
 
-fn percent(text: &str) -> String {
+/// A text as one part of a path.
+pub(in crate::http) fn percent(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

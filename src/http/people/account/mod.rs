@@ -3,8 +3,6 @@
 pub mod apps;
 pub mod sessions;
 
-mod holding;
-
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -29,6 +27,7 @@ use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::visit::{Visitor, shown};
 use crate::oauth::error::OAuthError;
+use crate::oauth::holding;
 
 /// What was just done, told on the page after it.
 #[derive(Debug, Deserialize)]
@@ -55,7 +54,10 @@ pub async fn overview(visitor: Visitor, Query(done): Query<Done>) -> Response {
         Err(reply) => return *reply,
     };
     let counted = async {
-        let sessions = holding::sessions_of(&visitor, &session).await?.len();
+        let sessions = {
+            let provider = visitor.doors.provider();
+            holding::sessions_of(provider, &user.id, Some(&session.id), visitor.now).await?.len()
+        };
         let apps = apps::listed(&visitor, &user).await?.len();
         Ok::<_, OAuthError>((sessions, apps))
     }

@@ -3,7 +3,6 @@
 use axum::extract::Query;
 use axum::response::Response;
 
-use super::holding::{self, Used};
 use super::{Done, at_home, room};
 use crate::accounts::sessions as own;
 use crate::domain::grant::EndReason;
@@ -16,6 +15,7 @@ use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::visit::Visitor;
+use crate::oauth::holding::{self, Used};
 use crate::store::directory::Snapshot;
 
 /// Where I am signed in.
@@ -24,7 +24,7 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
         Ok(home) => home,
         Err(reply) => return *reply,
     };
-    let used = match holding::sessions_of(&visitor, &session).await {
+    let used = match holding::sessions_of(visitor.doors.provider(), &user.id, Some(&session.id), visitor.now).await {
         Ok(used) => used,
         Err(error) => return visitor.fault(&error),
     };
