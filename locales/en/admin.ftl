@@ -43,6 +43,7 @@ overview-sessions-count = { $count ->
     [one] { $count } session is open
    *[other] { $count } sessions are open
 }
+overview-keys-hint = What signs tokens, and who is ready for the next
 overview-audit-hint = Who did what
 overview-last = Latest events
 
@@ -186,3 +187,71 @@ done-end-session = That session has ended.
 done-disable-app = Out of service. All it was granted has ended.
 done-enable-app = In service again.
 done-end-app = All access of the app has ended.
+
+admin-keys = Keys
+keys-title = Keys
+keys-lead = These keys sign tokens. They turn by themselves; the next one is published long before it signs.
+keys-said-turned = The next key signs.
+keys-said-planned = Planned. The next key signs as soon as that is safe and the apps have it.
+keys-said-revoked = The key is thrown out. Nothing that it signed is trusted any more.
+keys-forged = Rows of these keys were changed from outside and are not used. Throw them out.
+keys-next = The next turn is planned for
+keys-waits-for = It waits for apps that were not yet seen to have the next key:
+keys-timeline = When each { $alg } key is published and signs
+keys-legend-published = published
+keys-legend-signs = signs
+keys-legend-now = now
+keys-signs-from = Signs from
+keys-leaves = Leaves the key set
+keys-reason = Thrown out because:
+keys-revoke = Throw out
+keys-rotate = Turn now or soon
+key-pending = Waits for its turn
+key-active = Signs
+key-retiring = Retiring
+key-retired = Retired
+key-revoked = Thrown out
+keys-apps = Apps that check tokens
+keys-apps-what = A turn waits for these until each was seen to fetch the next key, from where the app authenticates.
+keys-apps-none = No app that checks tokens was at work within a month.
+keys-app-lags = Lacks the next key
+keys-app-ready = Ready
+keys-app-seen = Last fetched the key set
+keys-app-never = Was never seen to fetch the key set.
+keys-app-claimed = Somebody fetched it in this app’s name from an address where the app never authenticated.
+keys-strangers = Others who fetch the key set
+keys-stranger-claims = Says it is
+rotate-title = Turn the { $alg } key?
+rotate-next = This key takes over:
+rotate-safe-now = It has been published for long enough for every app to know it.
+rotate-safe-from = It is safe for every app from
+rotate-waits = These apps were not yet seen to have it:
+rotate-patience = They are waited for until
+rotate-old-stays = Tokens of the old key stay good until they expire.
+rotate-safely = Turn as early as is safe
+rotate-now-title = At once
+rotate-now-what = Does not wait for anything. Apps that do not have the key refuse new tokens until they fetch it.
+rotate-now = Turn at once
+revoke-title = Throw this key out?
+revoke-tokens = Live tokens
+revoke-tokens-count = { $count ->
+    [0] None
+    [one] { $count } at most
+   *[other] { $count } at most
+}
+revoke-people = People
+revoke-people-count = { $count ->
+    [0] Nobody holds one
+    [one] { $count } person holds one
+   *[other] { $count } people hold one
+}
+revoke-not-ready = Apps not ready
+revoke-recovered = All recovered by
+revoke-at-once = This service refuses its tokens at once. Apps do as soon as they fetch the key set.
+revoke-stay-signed-in = People stay signed in. Their apps get new tokens when they refresh.
+revoke-for-ever = It cannot be taken back.
+revoke-reason = Why
+revoke-reason-hint = This is published in the key history. Name no person.
+revoke-type = Type { $word } to go on
+revoke-wrong-reason = Write why, in 200 characters at most.
+revoke-wrong-word = The characters you typed are not those of the key.

@@ -95,11 +95,12 @@ mod tests {
     use crate::keys::vault::Vault;
     use crate::store::testing::TestStore;
 
-    async fn house(algorithms: &[Alg]) -> (TestStore, Keys) {
+    async fn house(algorithms: &[Alg]) -> (TestStore, Keys, Vault) {
         let store = TestStore::open().await;
         let policy = KeyPolicy::usual(algorithms);
-        let (keys, _) = bootstrap::start(&store, &Vault::over([1; 32]), &policy, NOW).await.unwrap();
-        (store, keys)
+        let vault = Vault::over([1; 32]);
+        let (keys, _) = bootstrap::start(&store, &vault, &policy, NOW).await.unwrap();
+        (store, keys, vault)
     }
 
     fn kept(number: i64, mac: &str, vouched: Vouched) -> Kept {
@@ -108,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_checkpoint_is_found_wherever_it_was_kept() {
-        let (_, keys) = house(&[Alg::ES256]).await;
+        let (_, keys, _) = house(&[Alg::ES256]).await;
         let ring = keys.ring();
         let (one, two) = (sign(&ring, (7, "m7"), NOW).unwrap(), sign(&ring, (9, "m9"), NOW).unwrap());
         let token = ring.signer(Alg::ES256).unwrap().sign(Typ::IdToken, br#"{"number":1,"mac":"x"}"#).unwrap();
@@ -132,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_vouches_for_it_is_told() {
-        let ((_, keys), (_, others)) = (house(&[Alg::ES256]).await, house(&[Alg::RS256]).await);
+        let ((_, keys, _), (_, others, _)) = (house(&[Alg::ES256]).await, house(&[Alg::RS256]).await);
         let (ring, other) = (keys.ring(), others.ring());
         let ours = sign(&ring, (7, "m7"), NOW).unwrap();
         let theirs = sign(&other, (7, "m7"), NOW).unwrap();
@@ -149,9 +150,8 @@ mod tests {
     #[tokio::test]
     async fn a_revoked_key_vouches_for_nothing_and_a_retired_one_does() {
         for (state, vouched) in [("retired", Vouched::Signed), ("revoked", Vouched::Unknown)] {
-            let (store, keys) = house(&[Alg::ES256]).await;
+            let (store, keys, vault) = house(&[Alg::ES256]).await;
             let signed = sign(&keys.ring(), (7, "m7"), NOW).unwrap();
-            let vault = Vault::over([1; 32]);
             let key = vault.mac_key(crate::keys::vault::Purpose::SigningKey);
             let mut rows = crate::store::signing_keys::list(&mut store.read().await.unwrap()).await.unwrap();
             for row in &mut rows {

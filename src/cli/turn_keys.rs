@@ -11,7 +11,7 @@ use crate::keys::state::KeyState;
 use crate::keys::vault::Vault;
 use crate::store::{Store, clients};
 use crate::tokens::consequences::Report;
-use crate::tokens::key_desk::KeyDesk;
+use crate::tokens::key_desk::{KeyDesk, reason_fits};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Rotate {
@@ -204,7 +204,7 @@ pub(super) async fn canary(context: &Context, store: &Store, arguments: &Canary)
 
 pub(super) async fn revoke(context: &Context, store: &Store, arguments: &Revoke) -> Result<(), Failure> {
     let reason = arguments.reason.trim();
-    if reason.is_empty() || reason.chars().count() > 200 || reason.chars().any(char::is_control) {
+    if !reason_fits(reason) {
         return Err(Failure::wrong("--reason: write why in 1 to 200 characters, on one line"));
     }
     let house = House::open(context, store).await?;

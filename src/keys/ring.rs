@@ -306,14 +306,7 @@ pub fn jwks<'r>(records: impl Iterator<Item = &'r KeyRecord>) -> Prepared {
 
 /// Some clients take the first key that fits, so the one that signs comes first.
 fn rank(record: &KeyRecord) -> (u8, Alg, Timestamp, String) {
-    let state = match record.state {
-        KeyState::Active => 0,
-        KeyState::Pending => 1,
-        KeyState::Retiring => 2,
-        KeyState::Retired => 3,
-        KeyState::Revoked => 4,
-    };
-    (state, record.alg(), record.created_at, record.kid().to_string())
+    (record.state.order(), record.alg(), record.created_at, record.kid().to_string())
 }
 
 /// Reads the counter, then the keys: a change in between is seen at the next look.

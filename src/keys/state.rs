@@ -37,6 +37,18 @@ impl KeyState {
         }
     }
 
+    /// Its place where keys stand in the order of their use: the one that signs, then the next, then those of the past.
+    #[must_use]
+    pub const fn order(self) -> u8 {
+        match self {
+            Self::Active => 0,
+            Self::Pending => 1,
+            Self::Retiring => 2,
+            Self::Retired => 3,
+            Self::Revoked => 4,
+        }
+    }
+
     /// Whether it stands in the key set.
     #[must_use]
     pub const fn is_published(self) -> bool {

@@ -40,6 +40,12 @@ pub struct KeyDesk<'h> {
     pub now: Timestamp,
 }
 
+/// Whether a reason can be published: 1 to 200 characters on one line.
+#[must_use]
+pub fn reason_fits(reason: &str) -> bool {
+    !reason.is_empty() && reason.chars().count() <= 200 && !reason.chars().any(char::is_control)
+}
+
 /// A key as lists show it. Times are RFC 3339 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listed {

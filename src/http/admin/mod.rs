@@ -18,6 +18,7 @@ mod audit;
 mod deeds;
 mod elevate;
 mod guard;
+mod keys;
 mod overview;
 mod people;
 mod sessions;

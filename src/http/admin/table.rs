@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::deeds::{self, At, Deed};
 use super::guard::{Elevated, ElevatedForm};
-use super::{api, apps, audit, elevate, overview, people, sessions};
+use super::{api, apps, audit, elevate, keys, overview, people, sessions};
 use crate::http::doors::Doors;
 
 /// What a door asks of who comes. `tests/provider/security/admin_doors.rs` tries every door without it.
@@ -39,11 +39,16 @@ pub struct Door {
     handler: MethodRouter<Doors>,
 }
 
+/// Where the next key of an algorithm is made to sign, and where a key is thrown out.
+const ROTATE: &str = "/admin/keys/{id}/rotate";
+const REVOKE: &str = "/admin/keys/{id}/revoke";
+
 /// All of them.
 #[must_use]
 pub fn doors() -> Vec<Door> {
     let look = |path, handler| Door { method: Method::GET, path, right: Right::Look, handler };
     let api_look = |path, handler| Door { method: Method::GET, path, right: Right::ApiLook, handler };
+    let api_change = |path, handler| Door { method: Method::POST, path, right: Right::ApiChange, handler };
     let mut doors = vec![
         look("/admin", get(overview::show)),
         look("/admin/people", get(people::list)),
@@ -51,6 +56,11 @@ pub fn doors() -> Vec<Door> {
         look("/admin/apps", get(apps::list)),
         look("/admin/apps/{id}", get(apps::one)),
         look("/admin/sessions", get(sessions::list)),
+        look("/admin/keys", get(keys::list)),
+        Door { method: Method::GET, path: ROTATE, right: Right::Ask, handler: get(keys::ask_rotate) },
+        Door { method: Method::POST, path: ROTATE, right: Right::Change, handler: post(keys::rotate) },
+        Door { method: Method::GET, path: REVOKE, right: Right::Ask, handler: get(keys::ask_revoke) },
+        Door { method: Method::POST, path: REVOKE, right: Right::Change, handler: post(keys::revoke) },
         look("/admin/audit", get(audit::list)),
         look(elevate::PATH, get(elevate::show)),
         Door { method: Method::POST, path: elevate::PATH, right: Right::Prove, handler: post(elevate::submit) },
@@ -63,6 +73,10 @@ pub fn doors() -> Vec<Door> {
         api_look("/admin/api/v1/apps/{id}", get(api::apps::one)),
         api_look("/admin/api/v1/resources", get(api::apps::resources)),
         api_look("/admin/api/v1/sessions", get(api::sessions::list)),
+        api_look("/admin/api/v1/keys", get(api::keys::list)),
+        api_change("/admin/api/v1/keys/{id}/rotate", post(api::keys::rotate)),
+        api_change("/admin/api/v1/keys/{id}/revoke", post(api::keys::revoke)),
+        api_change("/admin/api/v1/keys/{id}/drill", post(api::keys::drill)),
         api_look("/admin/api/v1/audit", get(api::audit::list)),
     ];
     for deed in Deed::ALL {

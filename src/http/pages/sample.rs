@@ -58,6 +58,9 @@ pub(in crate::http) fn all(t: Language) -> BTreeMap<String, String> {
     add("admin-sessions", rendered(admin::sessions::SessionsView::samples(t, brand)));
     add("admin-audit", rendered(admin::audit::AuditView::samples(t, brand)));
     add("admin-confirm", rendered(admin::confirm::ConfirmView::samples(t, brand)));
+    add("admin-keys", rendered(admin::keys::KeysView::samples(t, brand)));
+    add("admin-key-rotate", rendered(admin::keys::RotateView::samples(t, brand)));
+    add("admin-key-revoke", rendered(admin::keys::RevokeView::samples(t, brand)));
     add("admin-elevate", rendered(admin::elevate::ElevateView::samples(t, brand)));
     pages
 }
@@ -275,7 +278,8 @@ mod tests {
             "{HOSTILE} {:?} {:?} {:?} {:?} {:?} {:?} Frontdesk id.example.com redirect_uri is not one of the registered addresses \
              transaction_expired transaction_answered form_refused access_denied temporarily_unavailable server_error invalid_client invalid_request not_found \
              01jd9x3q7m5w8t2v com.example.notes robot Ada Admin admin user:01jd9x3q7m5w8t2v user.disable session.end admin.refused \
-             reason sessions guard a signing key is missing 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows",
+             reason sessions guard a signing key is missing 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows \
+             ES256 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I 0ZcOCORZ",
             notes(),
             long_app(),
             alice(),

@@ -8,7 +8,7 @@ use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, Securit
 use utoipa::openapi::{ContentBuilder, HttpMethod, PathItem, Ref, Required, ResponseBuilder, ResponsesBuilder, Server};
 
 use super::guard::Looks;
-use super::{Refused, apps, audit, deeds, people, sessions};
+use super::{Refused, apps, audit, deeds, keys, people, sessions};
 use crate::http::admin::deeds::Deed;
 use crate::http::reply::json::{Json, Refusal};
 use crate::oauth::audience::ADMIN_SCOPE;
@@ -31,6 +31,10 @@ use crate::oauth::error::OAuthError;
         apps::one,
         apps::resources,
         sessions::list,
+        keys::list,
+        keys::rotate,
+        keys::revoke,
+        keys::drill,
         audit::list
     ),
     components(schemas(Refused, deeds::Change))

@@ -3,6 +3,7 @@
 pub(super) mod apps;
 pub(super) mod audit;
 pub(super) mod deeds;
+pub(super) mod keys;
 pub(super) mod people;
 pub(super) mod sessions;
 

@@ -1,9 +1,10 @@
-//! The admin's room: people, apps, sessions, the audit, and a page that asks before each change.
+//! The admin's room: people, apps, sessions, keys, the audit, and a page that asks before each change.
 
 pub mod apps;
 pub mod audit;
 pub mod confirm;
 pub mod elevate;
+pub mod keys;
 pub mod overview;
 pub mod people;
 pub mod sessions;
@@ -46,6 +47,7 @@ enum Section {
     People,
     Apps,
     Sessions,
+    Keys,
     Audit,
 }
 
@@ -59,7 +61,7 @@ impl Notice {
 }
 
 impl Section {
-    const ALL: [Self; 5] = [Self::Overview, Self::People, Self::Apps, Self::Sessions, Self::Audit];
+    const ALL: [Self; 6] = [Self::Overview, Self::People, Self::Apps, Self::Sessions, Self::Keys, Self::Audit];
 
     fn path(self) -> &'static str {
         match self {
@@ -67,6 +69,7 @@ impl Section {
             Self::People => "/admin/people",
             Self::Apps => "/admin/apps",
             Self::Sessions => "/admin/sessions",
+            Self::Keys => "/admin/keys",
             Self::Audit => "/admin/audit",
         }
     }
@@ -77,6 +80,7 @@ impl Section {
             Self::People => "admin-people",
             Self::Apps => "admin-apps",
             Self::Sessions => "admin-sessions",
+            Self::Keys => "admin-keys",
             Self::Audit => "admin-audit",
         })
     }

@@ -1,0 +1,144 @@
+//! `/admin/api/v1/keys`: the keys that sign tokens.
+
+use std::str::FromStr as _;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::guard::{Asked, Changes, Looks};
+use super::{Refused, answer, not_found};
+use crate::domain::alg::Alg;
+use crate::http::admin::audit::plain;
+use crate::http::admin::keys::{desk, fault, follow};
+use crate::http::reply::json::{self, Json, Refusal};
+use crate::keys::KeysError;
+use crate::oauth::admin::authority::Caller;
+use crate::oauth::error::OAuthError;
+use crate::tokens::consequences::Report;
+use crate::tokens::key_desk::{Listed, reason_fits};
+
+/// The keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Keys {
+    /// All of them, by algorithm, the oldest first.
+    #[schema(value_type = Vec<Object>)]
+    keys: Vec<Listed>,
+    /// Names of keys whose rows cannot be believed; nobody uses them.
+    not_believed: Vec<String>,
+}
+
+/// How a key shall turn.
+#[derive(Debug, Deserialize)]
+pub(in crate::http::admin) struct How {
+    /// At once, whatever that breaks; else as early as is safe for every app.
+    #[serde(default)]
+    now: bool,
+}
+
+/// Why a key is thrown out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    /// The reason, 1 to 200 characters; it is published in the key history.
+    reason: String,
+}
+
+/// All keys: their states and times, and the apps that each waits for.
+#[utoipa::path(get, operation_id = "keys_list", path = "/admin/api/v1/keys", tag = "keys",
+    responses((status = 200, body = Keys), (status = "4XX", body = Refused)))]
+pub(in crate::http::admin) async fn list(looks: Looks) -> Response {
+    let told = async {
+        let desk = desk(&looks.doors, "", looks.now);
+        let (records, not_believed) = desk.records().await?;
+        let known = desk.propagation().await?;
+        let keys = records.iter().map(|key| Listed::of(key, known.waiting_for(key, looks.now))).collect();
+        Ok(Some(Keys { keys, not_believed }))
+    };
+    answer(told.await)
+}
+
+/// Has the next key of an algorithm sign.
+#[utoipa::path(post, operation_id = "keys_rotate", path = "/admin/api/v1/keys/{id}/rotate", tag = "keys",
+    params(("id" = String, Path, description = "The algorithm."), ("now" = Option<bool>, Query, description = "At once, whatever that breaks; else as early as is safe for every app.")),
+    responses((status = 200, description = "It signs.", body = Object), (status = 202, description = "It will sign at that moment.", body = Object), (status = "4XX", body = Refused)))]
+pub(in crate::http::admin) async fn rotate(
+    changes: Changes,
+    at: Result<Path<String>, PathRejection>,
+    Asked(how): Asked<How>,
+) -> Response {
+    let Changes { doors, now, caller: Caller(actor) } = changes;
+    let Some(alg) = alg_at(at) else { return not_found() };
+    match desk(&doors, &actor, now).rotate(&[alg], how.now).await {
+        Ok(mut rotated) => {
+            follow(&doors).await;
+            let Some(one) = rotated.pop() else { return not_found() };
+            let status = if one.active { StatusCode::OK } else { StatusCode::ACCEPTED };
+            (status, Json(one)).into_response()
+        }
+        Err(error) => refused(error),
+    }
+}
+
+/// Throws a key out, and answers with what that meant.
+#[utoipa::path(post, operation_id = "keys_revoke", path = "/admin/api/v1/keys/{id}/revoke", tag = "keys",
+    params(("id" = String, Path, description = "The name of the key.")), request_body = Why,
+    responses((status = 200, body = Object), (status = "4XX", body = Refused)))]
+pub(in crate::http::admin) async fn revoke(
+    changes: Changes,
+    at: Result<Path<String>, PathRejection>,
+    body: Bytes,
+) -> Response {
+    let Changes { doors, now, caller: Caller(actor) } = changes;
+    let Ok(Path(kid)) = at else { return not_found() };
+    let kid = plain(&kid);
+    let why = serde_json::from_slice::<Why>(&body).ok().filter(|why| reason_fits(why.reason.trim()));
+    let Some(Why { reason }) = why else {
+        let hint = "send {\"reason\": \"…\"} with 1 to 200 characters on one line";
+        return json::error_body(StatusCode::BAD_REQUEST, "invalid_request", hint);
+    };
+    let desk = desk(&doors, &actor, now);
+    let report = match desk.consequences(&kid, false).await {
+        Ok(report) => report,
+        Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
+    };
+    match desk.revoke(&kid, reason.trim()).await {
+        Ok(()) => {
+            follow(&doors).await;
+            Json::<Option<Report>>(report).into_response()
+        }
+        Err(error) => refused(error),
+    }
+}
+
+/// Says what losing the key that signs with an algorithm would mean. Nothing changes, but that it is recorded.
+#[utoipa::path(post, operation_id = "keys_drill", path = "/admin/api/v1/keys/{id}/drill", tag = "keys",
+    params(("id" = String, Path, description = "The algorithm.")),
+    responses((status = 200, body = Object), (status = "4XX", body = Refused)))]
+pub(in crate::http::admin) async fn drill(changes: Changes, at: Result<Path<String>, PathRejection>) -> Response {
+    let Changes { doors, now, caller: Caller(actor) } = changes;
+    let Some(alg) = alg_at(at) else { return not_found() };
+    match desk(&doors, &actor, now).drill(alg).await {
+        Ok(report) => Json(report).into_response(),
+        Err(error) => refused(error),
+    }
+}
+
+fn alg_at(at: Result<Path<String>, PathRejection>) -> Option<Alg> {
+    Alg::from_str(&plain(&at.ok()?.0)).ok()
+}
+
+fn refused(error: KeysError) -> Response {
+    match error {
+        KeysError::Refused(_) => json::error_body(
+            StatusCode::CONFLICT,
+            "not_possible",
+            "there is no such key, it was revoked before, or no key waits to take over",
+        ),
+        error => Refusal::from(fault(error)).into_response(),
+    }
+}
