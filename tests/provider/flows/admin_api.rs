@@ -154,6 +154,16 @@ async fn the_scope_is_given_to_flagged_clients_alone_and_not_by_direct_login() {
     assert_eq!(granted.text("scope"), "frontdesk:admin");
     let (_, claims) = provider.verify(&granted.text("access_token")).await;
     assert_eq!(claims["aud"], provider.issuer());
+    // Whoever is asked for it is told what it means.
+    let metadata = json!({
+        "application_type": "web", "admin_api": true, "redirect_uris": ["https://foreign.example/callback"],
+        "scope": "openid frontdesk:admin",
+    });
+    let foreign = provider.register("foreign", metadata).await;
+    let browser = provider.browser();
+    browser.sign_in(ADMIN).await;
+    let page = browser.go(&foreign.ask().path()).await.expect_at("/consent");
+    assert!(page.answer.body.contains("Administer this service") && page.answer.body.contains("frontdesk:admin"));
     // Another app's request for it is granted what is left of it.
     let web = provider.client("web");
     let asked = web.ask().with("scope", "openid frontdesk:admin");

@@ -154,7 +154,6 @@ async fn what_is_not_there_is_neither_named_nor_answered() {
         "/revocations/stream",
         "/forward-auth/nginx",
         "/register",
-        "/admin",
         "/admin/api/v1/users",
         "/.well-known/webfinger",
         "/.well-known/oauth-protected-resource",
