@@ -15,7 +15,7 @@ import requests
 from settings import settings
 
 # Seconds. Tokens cannot live shorter than a minute.
-MAX_AGE, PUBLISH_AHEAD, TOKEN_LIFE = 1, int(os.environ.get("TURNING_PUBLISH_AHEAD", "3")), 60
+MAX_AGE, PUBLISH_AHEAD, TOKEN_LIFE = 1, 3, 60
 
 
 def free_port() -> int:
@@ -70,7 +70,7 @@ class House:
     """One issuer: some processes over one database."""
 
     def __init__(self, name: str, algorithms: list[str], *, period: str, database: str | None = None, processes: int = 1) -> None:
-        self.name, self.algorithms = name, algorithms
+        self.name, self.algorithms, self._servers = name, algorithms, []
         self.folder = Path("turning", name).absolute()
         self.folder.mkdir(parents=True)
         ports = [free_port() for _ in range(processes)]
@@ -83,7 +83,6 @@ class House:
         self.run("migrate")
         self.run("apply", "house.toml")
         self._log = open(self.folder / "serve.log", "wb")
-        self._servers = []
         for at in range(processes):
             command = [os.environ["FRONTDESK"], "--config", f"config{at}.toml", "serve"]
             self._servers.append(subprocess.Popen(command, cwd=self.folder, stdout=self._log, stderr=self._log))
@@ -116,6 +115,12 @@ class House:
         codes = [server.wait(60) for server in self._servers]
         self._log.close()
         return codes
+
+    def kill(self) -> None:
+        """Ends what still runs of it, after a failure."""
+        for server in self._servers:
+            server.kill()
+            server.wait()
 
     def last_words(self) -> str:
         return (self.folder / "serve.log").read_text(encoding="utf-8")[-1500:]
