@@ -140,6 +140,10 @@ impl KeyDesk<'_> {
     /// [`KeysError`].
     pub async fn rotate(&self, algs: &[Alg], at_once: bool) -> Result<Vec<Rotated>, KeysError> {
         let mut rotated = Vec::new();
+        if self.records().await?.0.is_empty() {
+            // Before the first start there is nothing to turn yet.
+            self.wish(&Wish::Turn { lagging: turning::Lagging::new() }, "").await?;
+        }
         for alg in algs {
             let (records, _) = self.records().await?;
             let keys: Vec<Standing> = records.iter().map(Standing::from).collect();

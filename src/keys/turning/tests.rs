@@ -14,10 +14,10 @@ fn turn() -> Wish {
     Wish::Turn { lagging: Lagging::new() }
 }
 
-async fn started() -> (TestStore, Keys) {
-    let store = TestStore::open().await;
-    let (keys, _) = bootstrap::start(&store, &vault(), &policy(), NOW).await.unwrap();
-    (store, keys)
+async fn started() -> (TestStore, Keys, Vault) {
+    let (store, vault) = (TestStore::open().await, vault());
+    let (keys, _) = bootstrap::start(&store, &vault, &policy(), NOW).await.unwrap();
+    (store, keys, vault)
 }
 
 async fn rows(store: &Store) -> Vec<SigningKeyRow> {
@@ -37,8 +37,8 @@ async fn events(store: &Store, subject: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_key_lives_through_all_its_states_and_is_recorded_in_each() {
-    let (store, keys) = started().await;
-    let (vault, policy) = (vault(), policy());
+    let (store, keys, vault) = started().await;
+    let policy = policy();
     let (first, second) = (kid(&store, KeyState::Active).await, kid(&store, KeyState::Pending).await);
     let token = keys.ring().signer(Alg::ES256).unwrap().sign(Typ::IdToken, b"{}").unwrap();
 
@@ -80,8 +80,8 @@ async fn a_key_lives_through_all_its_states_and_is_recorded_in_each() {
 
 #[tokio::test]
 async fn a_lost_active_key_is_replaced_by_the_spare_in_the_same_breath() {
-    let (store, keys) = started().await;
-    let (vault, policy) = (vault(), policy());
+    let (store, keys, vault) = started().await;
+    let policy = policy();
     let (lost, spare) = (kid(&store, KeyState::Active).await, kid(&store, KeyState::Pending).await);
     let token = keys.ring().signer(Alg::ES256).unwrap().sign(Typ::AccessToken, b"{}").unwrap();
     let now = NOW.plus(Duration::from_secs(7));
@@ -103,8 +103,8 @@ async fn a_lost_active_key_is_replaced_by_the_spare_in_the_same_breath() {
 
 #[tokio::test]
 async fn when_all_is_lost_no_old_key_is_left() {
-    let (store, _) = started().await;
-    let (vault, policy) = (vault(), policy());
+    let (store, _, vault) = started().await;
+    let policy = policy();
     let old: Vec<String> = rows(&store).await.into_iter().map(|row| row.kid).collect();
     let wish = Wish::RevokeAll { reason: "the machine was stolen".to_owned() };
     carry_out(&store, &vault, &policy, &wish, "cli", NOW).await.unwrap();
@@ -118,9 +118,9 @@ async fn when_all_is_lost_no_old_key_is_left() {
 
 #[tokio::test]
 async fn processes_and_admins_who_act_at_once_leave_one_active_key_and_one_spare() {
-    let (store, _) = started().await;
+    let (store, _, vault) = started().await;
     let others = [store.open_again().await, store.open_again().await];
-    let (vault, policy) = (vault(), policy());
+    let policy = policy();
     let mut now = NOW;
     for round in 0..6 {
         now = now.plus(policy.period).plus(policy.publish_ahead);
@@ -145,8 +145,8 @@ async fn processes_and_admins_who_act_at_once_leave_one_active_key_and_one_spare
 
 #[tokio::test]
 async fn a_forged_active_row_stops_the_turning_and_can_be_revoked() {
-    let (store, _) = started().await;
-    let (vault, policy) = (vault(), policy());
+    let (store, _, vault) = started().await;
+    let policy = policy();
     let forged = kid(&store, KeyState::Active).await;
     let mut row = rows(&store).await.into_iter().find(|row| row.kid == forged).unwrap();
     let (read, mac) = (row.mac.clone(), vault.mac_key(Purpose::Csrf));
@@ -163,8 +163,8 @@ async fn a_forged_active_row_stops_the_turning_and_can_be_revoked() {
 
 #[tokio::test]
 async fn who_was_not_waited_for_is_recorded() {
-    let (store, _) = started().await;
-    let (vault, policy) = (vault(), policy());
+    let (store, _, vault) = started().await;
+    let policy = policy();
     let spare = KeyId::new(kid(&store, KeyState::Pending).await);
     let lagging = Lagging::from([(spare.clone(), vec![ClientId::new("shop")])]);
     let wish = Wish::Turn { lagging };

@@ -297,7 +297,11 @@ async fn row_122_the_api_opens_to_the_right_token_alone() {
     let token = bearer(&robot.own_token("frontdesk:admin").await);
     for door in doors().iter().filter(|door| is_api(door)) {
         let address = provider.address(door.path).await;
-        knock(&provider, &door.method, &address, &[("authorization", &token)], "").await.expect(200);
+        let why = if address.ends_with("/revoke") { r#"{"reason":"lost"}"# } else { "" };
+        let answer = knock(&provider, &door.method, &address, &[("authorization", &token)], why).await;
+        // A key that has not been published for long is turned later.
+        let expected = if address.ends_with("/rotate") { 202 } else { 200 };
+        answer.expect(expected);
     }
     assert_ne!(standing(&provider).await, before);
 }

@@ -47,6 +47,10 @@ impl TestProvider {
         let id = match path {
             _ if path.contains("/people/") => self.user(ALICE).await.as_str().to_owned(),
             _ if path.contains("/sessions/") => self.texts("SELECT id FROM sessions ORDER BY id").await.remove(0),
+            _ if path.ends_with("/rotate") || path.ends_with("/drill") => "ES256".to_owned(),
+            _ if path.contains("/keys/") => {
+                self.texts("SELECT kid FROM signing_keys WHERE state = 'active'").await.remove(0)
+            }
             _ => "web".to_owned(),
         };
         path.replace("{id}", &id).replace("{client}", "web")
