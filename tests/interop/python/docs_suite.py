@@ -98,7 +98,7 @@ def protected(check) -> None:
     good = token("robot", "notes:read")
     with check("a good token"):
         answer = asked(f"Bearer {good}")
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 200, (answer.status_code, dict(answer.headers))
         assert answer.json() == {"for": "robot", "notes": ["Buy tea"]}
         assert answer.headers["access-control-allow-origin"] == page
     with check("no token: 401 without an error"):
@@ -173,6 +173,14 @@ with tests.flow("registration") as check:
         command = [os.environ["FRONTDESK"], "--config", "config.toml", "apply", str(here / "extra.toml"), "--json"]
         secrets |= json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["client_secrets"]
         secrets["service"] = settings["client_secret"]
+    with check("the running server has heard of it"):
+        # It asks once a second. Until then it knows the new apps, which it looks up one by one, but not the new API.
+        for _ in range(100):
+            known = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()["scopes_supported"]
+            if "notes:read" in known:
+                break
+            time.sleep(0.1)
+        assert "notes:read" in known, known
 
 with tests.flow("api.mjs") as check, running(["node", str(program("docs/protect-an-api.md", "api.mjs"))], api):
     protected(check)
