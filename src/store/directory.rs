@@ -132,7 +132,8 @@ impl Directory {
     }
 
     /// A client, in service or not. If the snapshot does not have it, the database is asked, at most once a second for each
-    /// name.
+    /// name. If it is there, the snapshot is old, and all is read anew: a new client would be no good beside old resources, since
+    /// its tokens would be for somebody else.
     ///
     /// # Errors
     /// If the database had to be asked and refuses.
@@ -151,8 +152,12 @@ impl Directory {
         let found = clients::find(&mut store.read().await?, id).await?;
         if found.is_none() {
             self.remember_miss(id, now);
+            return Ok(None);
         }
-        Ok(found.map(Arc::new))
+        let snapshot = Arc::new(read(store).await?);
+        let client = snapshot.client(id.as_str()).cloned();
+        self.current.store(snapshot);
+        Ok(client)
     }
 
     fn was_missed(&self, id: &ClientId, now: Timestamp) -> bool {

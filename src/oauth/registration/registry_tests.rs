@@ -420,12 +420,17 @@ async fn the_directory_follows_the_counters_and_asks_once_for_what_it_lacks() {
     assert!(directory.client_or_ask(&store, &app, NOW).await.unwrap().is_none(), "it was asked for a moment ago");
     let job = ClientId::new("job");
     assert!(directory.client_or_ask(&store, &job, NOW).await.unwrap().is_some(), "it was not asked for yet");
+    // The snapshot is seen to be old by that, and its resources were as old.
+    assert!(directory.snapshot().resource_of_scope("a:read").is_some());
+    assert!(
+        directory.client_or_ask(&store, &app, NOW).await.unwrap().is_some(),
+        "a miss does not outlive a new snapshot"
+    );
     let later = NOW.plus(Duration::from_secs(1));
     assert!(directory.client_or_ask(&store, &app, later).await.unwrap().is_some());
 
     let told = counters(&store).await;
-    assert!(directory.refresh(&store, told, later).await.unwrap());
-    assert!(!directory.refresh(&store, told, later).await.unwrap());
+    assert!(!directory.refresh(&store, told, later).await.unwrap(), "all was read already");
     assert_eq!(directory.confirmed_at(), later);
     let snapshot = directory.snapshot();
     assert!(snapshot.client("app").is_some() && snapshot.client("nobody").is_none());

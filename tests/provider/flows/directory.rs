@@ -117,3 +117,17 @@ async fn a_running_process_hears_of_a_change_when_it_happens() {
     tokio::time::timeout(Duration::from_secs(60), followed()).await.unwrap();
     jobs.stop().await;
 }
+
+#[tokio::test]
+async fn a_new_app_gets_tokens_for_its_new_api_before_the_next_look() {
+    let provider = TestProvider::start().await;
+    let second = provider.twin(|_| ()).await;
+    provider.register_resource("https://new.shop.test/", &["new:read"]).await;
+    let metadata = json!({ "application_type": "service", "scope": "new:read" });
+    provider.register("new", metadata).await;
+    let form = [("grant_type", "client_credentials"), ("scope", "new:read")];
+    let secret = provider.client("new").basic();
+    let answer = second.post("/oauth2/token", &[("authorization", &secret)], &form).await.expect(200);
+    let (_, claims) = second.verify(&answer.text("access_token")).await;
+    assert_eq!(claims["aud"], "https://new.shop.test/");
+}
