@@ -16,8 +16,10 @@ use crate::keys::propagation::Propagation;
 use crate::keys::rotation::{self, Move};
 use crate::keys::turning::{self, Done, Wish};
 
-/// After a turn that was not made (apps are waited for, the clock is not believed, the database refused).
+/// After a turn that was not made: apps are waited for, or the database refused.
 const AGAIN: Duration = Duration::from_secs(5);
+/// While the clock is not believed, which is said each time.
+const CLOCK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Looks at each poll whether something is due, until told to stop. The look itself is in memory.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -32,18 +34,16 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         if !is_due(&app, now) {
             continue;
         }
-        let done = match once(&app, now).await {
-            Ok(done) => done,
+        let pause = match turn(&app, now).await {
+            Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(alarm = "key turn", %error, "the keys could not be turned and it will be tried again");
-                Vec::new()
+                AGAIN
             }
         };
-        if done.is_empty() {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = sleep(AGAIN) => {}
-            }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(pause) => {}
         }
     }
 }
@@ -54,14 +54,22 @@ fn is_due(app: &App, now: Timestamp) -> bool {
     !rotation::plan(&standings, &key_policy(app.config()), &std::collections::BTreeSet::new(), now).is_empty()
 }
 
+/// Does what is due, if the clock is believed. After how long to look again.
+///
+/// # Errors
+/// [`KeysError`].
+pub async fn turn(app: &App, now: Timestamp) -> Result<Duration, KeysError> {
+    if !clock::is_believable(app, now).await? {
+        return Ok(CLOCK_AGAIN);
+    }
+    Ok(if once(app, now).await?.is_empty() { AGAIN } else { Duration::ZERO })
+}
+
 /// Does what is due, and has this process follow at once.
 ///
 /// # Errors
 /// [`KeysError`].
 pub async fn once(app: &App, now: Timestamp) -> Result<Vec<Done>, KeysError> {
-    if !clock::is_believable(app, now).await? {
-        return Ok(Vec::new());
-    }
     let ring = app.provider.keys.ring();
     let mut db = app.store.read().await?;
     let known = Propagation::load(&mut db, &app.provider.directory.snapshot(), now).await?;

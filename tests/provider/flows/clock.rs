@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk::jobs::clock;
+use frontdesk::jobs::{clock, turn_keys};
 use frontdesk::store::installation;
 
 use crate::support::{ALICE, TestProvider};
@@ -36,4 +36,21 @@ async fn after_a_leap_of_more_than_an_hour_nothing_is_purged_until_somebody_conf
     let now = app.clock.now();
     app.store.write(async move |tx| installation::tick(tx, now).await).await.unwrap();
     assert!(believed(app).await);
+}
+
+#[tokio::test]
+async fn after_a_leap_no_key_turns_until_somebody_confirms_it() {
+    let provider = TestProvider::start().await;
+    let app = provider.app();
+    let turned = async || turn_keys::turn(app, app.clock.now()).await.unwrap().is_zero();
+    let active = async || provider.texts("SELECT kid FROM signing_keys WHERE state = 'active'").await;
+    let before = active().await;
+    assert!(!turned().await, "nothing is due, and the clock is seen");
+    app.clock.advance(31 * 24 * HOUR);
+    assert!(!turned().await);
+    assert_eq!(active().await, before);
+    let now = app.clock.now();
+    app.store.write(async move |tx| installation::tick(tx, now).await).await.unwrap();
+    assert!(turned().await);
+    assert_ne!(active().await, before);
 }
