@@ -26,7 +26,8 @@ pub(super) async fn adopt(
     kek_id: &str,
     now: Timestamp,
 ) -> Result<Result<(), VaultError>, StoreError> {
-    let row = match vault.as_mac_root(kek_id) {
+    // Sealed under the database's key, not under one that waits to take its place: other processes may not have that one yet.
+    let row = match vault.seal_with(kek_id).and_then(|()| vault.as_mac_root(kek_id)) {
         Ok(root) => row(root, vault, now),
         Err(error) => return Ok(Err(error)),
     };
@@ -146,6 +147,13 @@ mod tests {
             assert_eq!(signed, before);
         }
         assert_eq!(store.number("SELECT COUNT(*) FROM mac_roots").await, 1);
+        // Whoever was first, a process that has only the old key opens it.
+        store.run("DELETE FROM mac_roots").await;
+        let ahead = Vault::over([2; 32]).after([1; 32]);
+        check_master_key(&store, &ahead, NOW).await.unwrap();
+        let behind = Vault::over([1; 32]);
+        check_master_key(&store, &behind, NOW).await.unwrap();
+        assert_eq!(signed(&behind), before);
     }
 
     #[tokio::test]

@@ -239,10 +239,12 @@ impl Turn {
                     (kid.clone(), self.change(tx, kid, "key.remove", |key| key.state = KeyState::Retired).await?)
                 }
                 Move::Revoke { kid } => {
-                    let reason = self.wish.reason().map(str::to_owned);
+                    let (reason, now) = (self.wish.reason().map(str::to_owned), self.now);
                     let change = |key: &mut KeyRecord| {
                         key.state = KeyState::Revoked;
                         key.reason = reason;
+                        // It has left the key set now, if it had not before.
+                        key.retire_at = Some(key.retire_at.map_or(now, |at| at.min(now)));
                     };
                     let alg = self.change(tx, kid, "key.compromise", change).await?;
                     installation::emergency(tx, self.now.plus(EMERGENCY)).await?;

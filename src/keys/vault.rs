@@ -240,9 +240,15 @@ impl Vault {
         self.key(kek_id).map(|key| &*key.key)
     }
 
+    /// Seals with this one of its keys from now on: which one, the database says.
+    pub(super) fn seal_with(&self, kek_id: &str) -> Result<(), VaultError> {
+        self.sealing.store(self.key(kek_id)?.clone());
+        Ok(())
+    }
+
     /// Takes what the database says: which key seals, and the MAC roots.
     pub(super) fn follow(&self, seals_with: &str, roots: MacRoots) -> Result<(), VaultError> {
-        self.sealing.store(self.key(seals_with)?.clone());
+        self.seal_with(seals_with)?;
         self.macs.store(Arc::new(roots));
         Ok(())
     }

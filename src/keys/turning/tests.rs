@@ -93,6 +93,7 @@ async fn a_lost_active_key_is_replaced_by_the_spare_in_the_same_breath() {
     kid(&store, KeyState::Pending).await;
     let row = rows(&store).await.into_iter().find(|row| row.kid == lost).unwrap();
     assert_eq!((row.private_sealed, row.reason.as_deref()), (None, Some("stolen")));
+    assert_eq!(row.retire_at, Some(now.as_seconds()), "it is not in the key set any more");
     let until = installation::emergency_until(&mut store.read().await.unwrap()).await.unwrap();
     assert_eq!(until, Some(now.plus(Duration::from_secs(48 * 3_600))));
     keys.reload(&store, &vault, now).await.unwrap();

@@ -148,6 +148,10 @@ impl KeyRow {
         })
     }
 
+    fn has_left(&self) -> bool {
+        !self.state.is_published()
+    }
+
     fn is_off(&self) -> bool {
         self.state == KeyState::Revoked
     }
