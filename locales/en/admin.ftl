@@ -251,6 +251,17 @@ revoke-recovered = All recovered by
 revoke-at-once = This service refuses its tokens at once. Apps do as soon as they fetch the key set.
 revoke-stay-signed-in = People stay signed in. Their apps get new tokens when they refresh.
 revoke-for-ever = It cannot be taken back.
+revoke-host-title = Throw out all keys?
+revoke-host-what = For when the machine itself was lost, and not only this key: all keys of all algorithms and all secrets that lie in the database are replaced.
+revoke-host-instead = The machine was lost, and not only this key
+revoke-host = Throw out all keys
+revoke-sessions-count = { $count ->
+    [0] Nobody is signed in
+    [one] { $count } session ends, yours too
+   *[other] { $count } sessions end, yours too
+}
+revoke-host-sign-in = Everyone is signed out and signs in again, you too.
+revoke-host-left = Make a new master key first, if you can: what is replaced is then sealed under it. Secrets of apps, the database’s password and the TLS key are left to you.
 revoke-reason = Why
 revoke-reason-hint = This is published in the key history. Name no person.
 revoke-type = Type { $word } to go on

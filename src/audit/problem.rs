@@ -50,6 +50,13 @@ pub enum Problem {
         /// The number of the later one.
         number: i64,
     },
+    /// A row sealed by a former key, behind one that a newer key sealed.
+    FormerKey {
+        /// Its number.
+        number: i64,
+        /// The row.
+        id: String,
+    },
     /// Rows that another key sealed.
     AnotherKey {
         /// The first of them.
@@ -116,6 +123,10 @@ impl fmt::Display for Problem {
             Self::HistoriesMixed { number } => write!(
                 f,
                 "row {number} was not sealed after the row before it: two histories were mixed, as when a part of a back-up is put back"
+            ),
+            Self::FormerKey { number, id } => write!(
+                f,
+                "row {number} ({id}) was sealed with a key that had been replaced by then: whoever has that key wrote it"
             ),
             Self::AnotherKey { from, to, key_id } => write!(
                 f,

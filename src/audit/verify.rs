@@ -66,6 +66,7 @@ pub async fn verify(store: &Store, key: &ChainKey, kept: &[Kept]) -> Result<Repo
         held: vec![false; kept.len()],
         head_fits: false,
         changed: Vec::new(),
+        newest_key: usize::MAX,
     };
     let (mut number, mut id) = (i64::MIN, String::new());
     loop {
@@ -94,6 +95,8 @@ struct Walk<'w> {
     head_fits: bool,
     /// Rows whose MAC does not fit, for a second look when all are known.
     changed: Vec<SealedRow>,
+    /// The age of the newest key that sealed a row so far.
+    newest_key: usize,
 }
 
 /// The row before.
@@ -121,6 +124,12 @@ impl Walk<'_> {
         let sound = matches!(flaw, None | Some(Flaw::PersonalPart));
         if sound && !twice && number == expected && !self.follows(&row) {
             self.report.add(Problem::HistoriesMixed { number });
+        }
+        if let Some(age) = self.key.age_of(&row.seal.key_id).filter(|_| sound) {
+            if age > self.newest_key {
+                self.report.add(Problem::FormerKey { number, id: row.event.id.clone() });
+            }
+            self.newest_key = age.min(self.newest_key);
         }
         // A changed row is told of already; that the head does not know it says nothing more.
         self.head_fits |= self.head.is_some_and(|head| head.number == number && (!sound || head.mac == row.seal.mac));

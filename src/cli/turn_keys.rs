@@ -10,7 +10,7 @@ use crate::domain::id::ClientId;
 use crate::keys::state::KeyState;
 use crate::keys::vault::Vault;
 use crate::store::{Store, clients};
-use crate::tokens::consequences::Report;
+use crate::tokens::consequences::{Lost, Report};
 use crate::tokens::key_desk::{KeyDesk, reason_fits};
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,9 @@ pub(super) struct Revoke {
     /// Why; it is published in the key history
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// What was lost: the key; or the host that it lay on, so that all keys and roots are replaced and everyone signs in again
+    #[arg(long, value_name = "key|host", default_value = "key")]
+    lost: Lost,
     #[command(flatten)]
     confirmed: Confirmed,
     #[command(flatten)]
@@ -210,14 +213,17 @@ pub(super) async fn revoke(context: &Context, store: &Store, arguments: &Revoke)
     let house = House::open(context, store).await?;
     house
         .at_desk(async |desk| {
-            let report = desk.consequences(&arguments.kid, false).await?;
+            let report = desk.consequences(&arguments.kid, arguments.lost).await?;
             if let Some(report) = &report {
                 say(as_text(report));
                 say(format!("The reason will be published in the key history: {reason}"));
                 arguments.confirmed.ask(&report.kid.chars().take(8).collect::<String>())?;
             }
-            desk.revoke(&arguments.kid, reason).await?;
-            say("The key is revoked. Running servers follow within seconds.");
+            desk.revoke(&arguments.kid, arguments.lost, reason).await?;
+            say(match arguments.lost {
+                Lost::Key => "The key is revoked. Running servers follow within seconds.",
+                Lost::Host => AFTER_A_LOST_HOST,
+            });
             match report {
                 Some(report) => arguments.format.print(&report, || as_text(&report)),
                 // Its row could not be believed, so nobody trusted it.
@@ -226,6 +232,12 @@ pub(super) async fn revoke(context: &Context, store: &Store, arguments: &Revoke)
         })
         .await
 }
+
+const AFTER_A_LOST_HOST: &str = "\
+All keys are revoked, and what lay on the host is replaced. Running servers follow within seconds. What is left to you:
+- a new master key, unless you have made one since: `frontdesk keys rewrap --make FILE`
+- new secrets for apps whose secrets passed through the host: `frontdesk clients rotate-secret ID`
+- the host's other secrets: the database's password, the TLS key; passwords that were typed there";
 
 pub(super) async fn drill(context: &Context, store: &Store, arguments: &Drill) -> Result<(), Failure> {
     let house = House::open(context, store).await?;
@@ -241,10 +253,18 @@ pub(super) async fn drill(context: &Context, store: &Store, arguments: &Drill) -
 
 fn as_text(report: &Report) -> String {
     let list = |ids: &[String]| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+    let (lost, stay) = match report.lost {
+        Lost::Key => (String::new(), "they stay signed in".to_owned()),
+        Lost::Host => (
+            "lost          the host: all keys of all algorithms, and all roots\n".to_owned(),
+            format!("{} sessions end, and everyone signs in again", report.sessions),
+        ),
+    };
     format!(
         "key           {} ({}, {})\n\
+         {lost}\
          live tokens   {} at most: refused by us at once, by apps when they fetch the key set\n\
-         people        {} hold such tokens; they stay signed in\n\
+         people        {} hold such tokens; {stay}\n\
          apps          {} ({})\n\
          not ready     {}\n\
          recovered by  {}\n",

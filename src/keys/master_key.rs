@@ -291,6 +291,7 @@ mod tests {
             sealed: late.text,
             kek_id: late.kek_id.clone(),
             created_at: 0,
+            ended_at: None,
         };
         store.write(async move |tx| refresh_roots::insert(tx, &row).await).await.unwrap();
         let error = check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap_err();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::KeysError;
 use super::jwk::PublicJwk;
+use super::lost_host::Anew;
 use super::pair::{self, KeyPair};
 use super::policy::KeyPolicy;
 use super::record::KeyRecord;
@@ -53,7 +54,7 @@ pub enum Wish {
         /// Why; it is published in the key history.
         reason: String,
     },
-    /// The same for every key: whatever lay on a machine was lost.
+    /// The same for every key, and whatever else lay on a machine is replaced: the machine was lost.
     RevokeAll {
         /// Why; it is published in the key history.
         reason: String,
@@ -69,6 +70,14 @@ impl Wish {
             Self::Rotate { alg, at_once } => rotation::rotate(keys, policy, *alg, *at_once, now),
             Self::Revoke { kid, .. } => rotation::revoke(keys, policy, kid, now),
             Self::RevokeAll { .. } => Ok(rotation::revoke_all(keys, policy, now)),
+        }
+    }
+
+    fn revokes(&self, key: &str) -> bool {
+        match self {
+            Self::Revoke { kid, .. } => kid == key,
+            Self::RevokeAll { .. } => true,
+            Self::Turn { .. } | Self::Rotate { .. } => false,
         }
     }
 
@@ -107,6 +116,7 @@ pub async fn carry_out(
     now: Timestamp,
 ) -> Result<Vec<Done>, KeysError> {
     let mac_key = vault.mac_key(Purpose::SigningKey);
+    let anew = matches!(wish, Wish::RevokeAll { .. }).then(|| Anew::make(vault, now));
     let mut made = Vec::new();
     for _ in 0..MOST_TRIES {
         let rows = signing_keys::list(&mut store.read().await?).await?;
@@ -118,8 +128,8 @@ pub async fn carry_out(
         for alg in missing(&moves, &made) {
             made.push(New::make(alg, policy.rsa_bits, vault).await?);
         }
-        let (new, policy, wish, actor, mac_key) =
-            (made.clone(), policy.clone(), wish.clone(), actor.to_owned(), mac_key.clone());
+        let (new, policy, wish, actor, mac_key, anew) =
+            (made.clone(), policy.clone(), wish.clone(), actor.to_owned(), mac_key.clone(), anew.clone());
         let outcome = store
             .write(async move |tx| {
                 // The counter's row makes processes that do this at once wait here for each other.
@@ -132,7 +142,13 @@ pub async fn carry_out(
                 if !missing(&moves, &new).is_empty() {
                     return Ok(Ok(None));
                 }
-                Turn { rows, new, mac_key, wish, actor, now }.make(tx, moves).await.map(|done| Ok(Some(done)))
+                let writes_with = anew.as_ref().map_or(&mac_key, |anew| &anew.mac_key).clone();
+                let mut turn = Turn { rows, new, mac_key: writes_with, wish, actor, now };
+                let done = turn.make(tx, moves).await?;
+                if let Some(anew) = anew {
+                    anew.write(tx, &turn.rows, &mac_key, now).await?;
+                }
+                Ok(Ok(Some(done)))
             })
             .await?;
         if let Some(done) = outcome? {
@@ -156,8 +172,7 @@ fn wanted(
         match KeyRecord::verified(row, mac_key) {
             Ok(record) => keys.push(Standing::from(&record)),
             // It says what it is, and can be revoked by what it says.
-            Err(_) if matches!(wish, Wish::RevokeAll { .. }) => {}
-            Err(_) if matches!(wish, Wish::Revoke { kid, .. } if *kid == row.kid) => {
+            Err(_) if wish.revokes(&row.kid) => {
                 keys.extend(KeyRecord::read(row).ok().as_ref().map(Standing::from));
             }
             Err(_) if row.state == KeyState::Active.as_str() => policy.algorithms.retain(|alg| alg.as_str() != row.alg),
@@ -210,7 +225,7 @@ struct Turn {
 }
 
 impl Turn {
-    async fn make(mut self, tx: &mut Tx, moves: Vec<Move>) -> Result<Vec<Done>, StoreError> {
+    async fn make(&mut self, tx: &mut Tx, moves: Vec<Move>) -> Result<Vec<Done>, StoreError> {
         let mut done = Vec::new();
         for step in moves {
             let (kid, alg) = match &step {

@@ -88,6 +88,25 @@ pub async fn end_sessions_of(
     Ok(rows.into_iter().map(|(id,)| SessionId::new(id)).collect())
 }
 
+/// Ends the sessions of all people that began by a moment, a [`BATCH`] at a time. How many it ended; fewer than a batch: these
+/// were the last.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end_all_sessions(tx: &mut Tx, reason: EndReason, now: Timestamp) -> Result<usize, StoreError> {
+    let hit = on!(tx, |db| sqlx::query(
+        "UPDATE sessions SET ended_at = $1, reason = $2 WHERE id IN \
+         (SELECT id FROM sessions WHERE ended_at IS NULL AND auth_time <= $1 ORDER BY id LIMIT $3)"
+    )
+    .bind(now.as_seconds())
+    .bind(reason.as_str())
+    .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+    .execute(db)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(usize::try_from(hit).unwrap_or(usize::MAX))
+}
+
 /// Grants ended in one unit of work at most. A unit may not hold the writer for long, and a client may have any number.
 pub const BATCH: usize = 2_000;
 
@@ -184,6 +203,18 @@ pub async fn raise_client_not_before(tx: &mut Tx, id: &ClientId, now: Timestamp)
     .execute(db)
     .await
     .map(drop))
+}
+
+/// The same for all clients.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn raise_all_clients_not_before(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE clients SET not_before = $1 WHERE not_before < $1")
+        .bind(now.as_seconds())
+        .execute(db)
+        .await
+        .map(drop))
 }
 
 /// Comes after every id, in the order of any language.

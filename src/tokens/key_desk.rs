@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::consequences::Report;
+use super::consequences::{Lost, Report};
+use super::revoke;
 use crate::domain::alg::Alg;
+use crate::domain::grant::EndReason;
 use crate::domain::id::{ClientId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::keys::policy::KeyPolicy;
@@ -169,29 +171,44 @@ impl KeyDesk<'_> {
         Ok(rotated)
     }
 
-    /// What it would mean to throw a key out. `None`: there is no such key that can be believed.
+    /// What it would mean to throw a key out, or all of them. `None`: there is no such key that can be believed.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn consequences(&self, kid: &str, everything: bool) -> Result<Option<Report>, StoreError> {
+    pub async fn consequences(&self, kid: &str, lost: Lost) -> Result<Option<Report>, StoreError> {
         let (records, _) = self.records().await?;
         let Some(key) = records.iter().find(|record| record.kid().as_str() == kid) else { return Ok(None) };
         let directory = self.directory().await?;
         let house = (self.store, &*directory, &self.policy);
-        Report::of(key, &records, everything, house, self.now).await.map(Some)
+        Report::of(key, &records, lost, house, self.now).await.map(Some)
     }
 
-    /// Throws a key out: nothing that it signed is trusted from now on, and the key that waits takes over.
+    /// Throws a key out: nothing that it signed is trusted from now on, and the key that waits takes over. If the machine was lost
+    /// on which it lay, all keys go, and whatever else lay there is replaced; then every session and grant from before ends. If
+    /// that is broken off in the middle, it is asked for again.
     ///
     /// # Errors
     /// [`KeysError`].
-    pub async fn revoke(&self, kid: &str, reason: &str) -> Result<(), KeysError> {
-        let wish = Wish::Revoke { kid: kid.to_owned(), reason: reason.to_owned() };
+    pub async fn revoke(&self, kid: &str, lost: Lost, reason: &str) -> Result<(), KeysError> {
+        let reason = reason.to_owned();
+        let wish = match lost {
+            Lost::Key => Wish::Revoke { kid: kid.to_owned(), reason },
+            Lost::Host => {
+                let known = signing_keys::list(&mut self.store.read().await?).await?.iter().any(|row| row.kid == kid);
+                if !known {
+                    return self.noted(Err(Refused::UnknownKey(kid.to_owned()).into()), "revoke", kid).await;
+                }
+                Wish::RevokeAll { reason }
+            }
+        };
         let done = self.wish(&wish, kid).await?;
         self.remember(done.iter().filter_map(|done| match &done.step {
             Move::Revoke { kid } => Some(kid.as_str()),
             _ => None,
         }));
+        if lost == Lost::Host {
+            revoke::end_all(self.store, EndReason::HostLost, self.actor, self.now).await?;
+        }
         Ok(())
     }
 
@@ -204,7 +221,7 @@ impl KeyDesk<'_> {
         let (records, _) = self.records().await?;
         let active = records.iter().find(|record| record.alg() == alg && record.state == KeyState::Active);
         let report = match active {
-            Some(key) => self.consequences(key.kid().as_str(), false).await?,
+            Some(key) => self.consequences(key.kid().as_str(), Lost::Key).await?,
             None => None,
         };
         let report = report.ok_or(KeysError::Refused(Refused::UnknownAlg(alg)))?;

@@ -11,7 +11,7 @@ use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::store::audit::{self, Event};
 use crate::store::endings::{self, Grants};
-use crate::store::{Store, StoreError, Tx, consents, users};
+use crate::store::{Store, StoreError, Tx, clients, consents, users};
 
 /// What to end.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +131,33 @@ pub async fn end_rest(
         }
         after = go_on_after;
     }
+}
+
+/// Ends every session and every grant that began by a moment, in units of its own. Of grants, the clients' own moment has made
+/// them worthless before.
+///
+/// # Errors
+/// If the database refuses; what was ended until then stays so.
+pub async fn end_all(store: &Store, reason: EndReason, actor: &str, now: Timestamp) -> Result<(), StoreError> {
+    let mut sessions = 0;
+    loop {
+        let some = store.write(async move |tx| endings::end_all_sessions(tx, reason, now).await).await?;
+        sessions += some;
+        if some < endings::BATCH {
+            break;
+        }
+    }
+    let mut grants = 0;
+    for client in clients::list(&mut store.read().await?).await? {
+        grants += end_rest(store, &Whole::Client(client.id), reason, actor, now).await?;
+    }
+    let actor = actor.to_owned();
+    store
+        .write(async move |tx| {
+            let data = json!({"reason": reason.as_str(), "sessions": sessions, "grants": grants});
+            audit::record(tx, &Event { actor: &actor, action: "all.end", subject: "", data }, now).await
+        })
+        .await
 }
 
 /// Deletes the grants of somebody who was ended and shall be removed, in units of its own. Their status bits stay set until

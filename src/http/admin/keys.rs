@@ -29,7 +29,7 @@ use crate::keys::propagation::Propagation;
 use crate::keys::record::KeyRecord;
 use crate::keys::state::KeyState;
 use crate::oauth::error::OAuthError;
-use crate::tokens::consequences::Report;
+use crate::tokens::consequences::{Lost, Report};
 use crate::tokens::key_desk::{KeyDesk, reason_fits};
 
 /// How many others who fetch the key set are shown.
@@ -44,6 +44,13 @@ type At = Result<Path<String>, PathRejection>;
 pub(super) struct Told {
     #[serde(default)]
     said: String,
+}
+
+/// What was lost, on the way to the page that asks.
+#[derive(Debug, Deserialize)]
+pub(super) struct WhatWasLost {
+    #[serde(default)]
+    lost: String,
 }
 
 /// The desk of somebody in the room.
@@ -242,24 +249,31 @@ pub(super) async fn rotate(at: At, ElevatedForm(AdminForm { admin, params }): El
 }
 
 /// Says what throwing a key out means.
-pub(super) async fn ask_revoke(Elevated(admin): Elevated, at: At) -> Response {
-    revoke_page(admin, at.map(|Path(kid)| plain(&kid)).unwrap_or_default(), None, String::new()).await
+pub(super) async fn ask_revoke(Elevated(admin): Elevated, at: At, Query(what): Query<WhatWasLost>) -> Response {
+    let kid = at.map(|Path(kid)| plain(&kid)).unwrap_or_default();
+    revoke_page(admin, kid, lost_as(&what.lost), None, String::new()).await
 }
 
-/// Throws it out, if its name and a reason were typed.
+/// Only the word itself replaces everything.
+fn lost_as(text: &str) -> Lost {
+    text.parse().unwrap_or_default()
+}
+
+/// Throws it out, if its name and a reason were typed; with it all others, if the host was lost.
 pub(super) async fn revoke(at: At, ElevatedForm(AdminForm { admin, params }): ElevatedForm) -> Response {
     let kid = at.map(|Path(kid)| plain(&kid)).unwrap_or_default();
     let reason = params.get("reason").unwrap_or_default().trim().to_owned();
+    let lost = lost_as(params.get("lost").unwrap_or_default());
     let typed = params.get("kid").unwrap_or_default().trim();
     if !reason_fits(&reason) {
-        return revoke_page(admin, kid, Some(Wrong::Reason), reason).await;
+        return revoke_page(admin, kid, lost, Some(Wrong::Reason), reason).await;
     }
     if typed != word(&kid) && typed != kid {
-        return revoke_page(admin, kid, Some(Wrong::Word), reason).await;
+        return revoke_page(admin, kid, lost, Some(Wrong::Word), reason).await;
     }
     let Visitor { doors, now, .. } = &admin.visitor;
     let actor = format!("user:{}", admin.user.id);
-    match desk(doors, &actor, *now).revoke(&kid, &reason).await {
+    match desk(doors, &actor, *now).revoke(&kid, lost, &reason).await {
         Ok(()) => {
             follow(doors).await;
             admin.visitor.answer(SeeOther::within("/admin/keys?said=revoked"))
@@ -269,19 +283,21 @@ pub(super) async fn revoke(at: At, ElevatedForm(AdminForm { admin, params }): El
     }
 }
 
-async fn revoke_page(mut admin: Admin, kid: String, wrong: Option<Wrong>, reason: String) -> Response {
+async fn revoke_page(mut admin: Admin, kid: String, lost: Lost, wrong: Option<Wrong>, reason: String) -> Response {
     let view = async {
         let room = room(&mut admin, None).await?;
         let Visitor { doors, now, .. } = &admin.visitor;
-        let report = desk(doors, "", *now).consequences(&kid, false).await?;
+        let report = desk(doors, "", *now).consequences(&kid, lost).await?;
         let Some(report) = report.filter(|report| report.state != KeyState::Revoked) else { return Ok(None) };
-        let Report { alg, live_tokens, people, client_ids, not_ready, recovered_by, .. } = report;
+        let Report { alg, live_tokens, people, sessions, client_ids, not_ready, recovered_by, .. } = report;
         Ok::<_, OAuthError>(Some(RevokeView {
             t: admin.visitor.language,
             brand: admin.visitor.brand(),
             room,
             alg: alg.as_str(),
             word: word(&kid),
+            host: lost == Lost::Host,
+            sessions,
             live_tokens,
             people,
             apps: client_ids,

@@ -1,9 +1,11 @@
 use super::*;
 use crate::keys::bootstrap;
+use crate::keys::check_master_key;
 use crate::keys::ring::Keys;
 use crate::keys::ring::tests::{NOW, vault};
 use crate::keys::signer::Typ;
 use crate::keys::verify::{VerifyError, VerifyFor};
+use crate::store::refresh_roots;
 use crate::store::testing::TestStore;
 
 fn policy() -> KeyPolicy {
@@ -115,6 +117,21 @@ async fn when_all_is_lost_no_old_key_is_left() {
     }
     kid(&store, KeyState::Active).await;
     kid(&store, KeyState::Pending).await;
+
+    // Again, while a row is forged that says it signs: it goes with the others, and what was revoked before stays believed.
+    let forged = kid(&store, KeyState::Active).await;
+    store.run("UPDATE signing_keys SET created_at = created_at - 1 WHERE state = 'active'").await;
+    check_master_key(&store, &vault, NOW).await.unwrap();
+    let root = refresh_roots::list(&mut store.read().await.unwrap()).await.unwrap();
+    carry_out(&store, &vault, &policy, &wish, "cli", NOW).await.unwrap();
+    assert_ne!(kid(&store, KeyState::Active).await, forged);
+    check_master_key(&store, &vault, NOW).await.unwrap();
+    let mac_key = vault.mac_key(Purpose::SigningKey);
+    let all = rows(&store).await;
+    assert_eq!(all.iter().filter(|row| KeyRecord::verified(row, &mac_key).is_ok()).count(), all.len());
+    let next = refresh_roots::list(&mut store.read().await.unwrap()).await.unwrap();
+    let ended = |rows: &[refresh_roots::RefreshRootRow]| rows.iter().filter(|row| row.ended_at.is_some()).count();
+    assert_eq!((next.len(), ended(&next)), (root.len() + 1, root.len()));
 }
 
 #[tokio::test]

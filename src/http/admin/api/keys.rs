@@ -19,7 +19,7 @@ use crate::http::reply::json::{self, Json, Refusal};
 use crate::keys::KeysError;
 use crate::oauth::admin::authority::Caller;
 use crate::oauth::error::OAuthError;
-use crate::tokens::consequences::Report;
+use crate::tokens::consequences::{Lost, Report};
 use crate::tokens::key_desk::{Listed, reason_fits};
 
 /// The keys.
@@ -46,6 +46,10 @@ pub(in crate::http::admin) struct How {
 pub(super) struct Why {
     /// The reason, 1 to 200 characters; it is published in the key history.
     reason: String,
+    /// What was lost: `key`, or `host`: then all keys and roots are replaced, and every session and grant from before ends.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    lost: Lost,
 }
 
 /// All keys: their states and times, and the apps that each waits for.
@@ -97,16 +101,17 @@ pub(in crate::http::admin) async fn revoke(
     let Ok(Path(kid)) = at else { return not_found() };
     let kid = plain(&kid);
     let why = serde_json::from_slice::<Why>(&body).ok().filter(|why| reason_fits(why.reason.trim()));
-    let Some(Why { reason }) = why else {
-        let hint = "send {\"reason\": \"…\"} with 1 to 200 characters on one line";
+    let Some(Why { reason, lost }) = why else {
+        let hint =
+            "send {\"reason\": \"…\"} with 1 to 200 characters on one line, and \"lost\": \"host\" if all was lost";
         return json::error_body(StatusCode::BAD_REQUEST, "invalid_request", hint);
     };
     let desk = desk(&doors, &actor, now);
-    let report = match desk.consequences(&kid, false).await {
+    let report = match desk.consequences(&kid, lost).await {
         Ok(report) => report,
         Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
     };
-    match desk.revoke(&kid, reason.trim()).await {
+    match desk.revoke(&kid, lost, reason.trim()).await {
         Ok(()) => {
             follow(&doors).await;
             Json::<Option<Report>>(report).into_response()

@@ -206,10 +206,14 @@ pub struct RevokeView {
     pub alg: &'static str,
     /// What is to be typed.
     pub word: String,
-    /// Tokens about that it signed, at most.
+    /// Whether the host was lost, and all keys with it.
+    pub host: bool,
+    /// Tokens about that it signed, or all keys, at most.
     pub live_tokens: u64,
     /// People who hold such tokens.
     pub people: u64,
+    /// Sessions that end.
+    pub sessions: u64,
     /// Apps that hold such tokens.
     pub apps: Vec<String>,
     /// Apps that were not seen to have the key that takes over.
@@ -365,8 +369,10 @@ mod samples {
                 kid: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into(),
                 alg: "ES256",
                 word: "0ZcOCORZ".into(),
+                host: false,
                 live_tokens: 1_204,
                 people: 1,
+                sessions: 0,
                 apps: vec!["robot".into()],
                 not_ready: vec![],
                 recovered_by: NOW + 900,
@@ -388,6 +394,7 @@ mod samples {
                     "reason",
                     Self { wrong: Some(Wrong::Reason), apps: vec![], live_tokens: 0, people: 0, ..first.clone() },
                 ),
+                ("host", Self { host: true, sessions: 318, ..first.clone() }),
                 ("first", first),
             ]
         }
