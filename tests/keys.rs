@@ -243,7 +243,11 @@ fn after_a_lost_host_nothing_that_lay_on_it_counts() {
     assert_eq!((&report["lost"], kids(&place, "revoked").len()), (&json!("host"), 8));
     let (_, words) = place.ok(&["keys", "export-jwks"]);
     assert!(!words.contains("left out"), "{words}");
+    // A server writes down what the journal lacks, whoever has revoked it.
+    std::fs::remove_file(place.path().join("data/revoked-keys.jsonl")).unwrap();
     Server::start(&mut place.command(&["serve"])).unwrap().kill();
+    let journal = std::fs::read_to_string(place.path().join("data/revoked-keys.jsonl")).unwrap();
+    assert_eq!((journal.lines().count(), old.iter().all(|kid| journal.contains(kid))), (8, true), "{journal}");
     let (whole, _) = place.ok(&["audit", "verify"]);
     assert!(whole.contains("the chain is whole"), "{whole}");
     place.ok(&["keys", "rotate", "--now"]);

@@ -10,8 +10,8 @@
 //! there instead has a MAC of its own: without the key nobody erases.
 //!
 //! **Keys.** A row holds the id of the key that sealed it. A chain under another key can so be told from a forged one. After a
-//! machine was lost there is a new key; the first row under it names the MAC of the last one under the old key, and with it all
-//! rows before. So who has the old key can seal nothing behind that row, and change nothing before it, but erase.
+//! machine was lost there is a new key. It vouches for where the chain stood by then (`audit_turns`): who has the former key can
+//! seal nothing behind that row, and change nothing before it, but erase.
 //!
 //! What the chain cannot show: what was changed before it was sealed, rows that were inserted from outside and then sealed, and
 //! that the newest rows are gone together with the head. For the last there are checkpoints (`checkpoint.rs`).
@@ -19,10 +19,12 @@
 use crate::crypto::encoding::{b64u, from_b64u};
 use crate::crypto::mac::{Framed, MacKey};
 use crate::crypto::{digest, random};
+use crate::keys::lost_host::turned;
 use crate::keys::macs::key_id;
 use crate::keys::vault::{Purpose, Vault};
 use crate::store::audit::Recorded;
 use crate::store::audit_chain::{Seal, SealedRow};
+use crate::store::audit_turns::Turn;
 
 /// Stands where an actor or a subject was erased.
 pub const ERASED: &str = "erased";
@@ -78,10 +80,16 @@ impl ChainKey {
         &self.current.id
     }
 
-    /// How many keys came after the one with this id. `None`: it is none of ours.
+    /// The ids of the keys that were replaced, the latest first.
+    pub fn ended(&self) -> impl Iterator<Item = &str> {
+        self.ended.iter().map(|key| key.id.as_str())
+    }
+
+    /// Whether a key that came after a former one vouches for where the chain stood when that one was replaced.
     #[must_use]
-    pub fn age_of(&self, id: &str) -> Option<usize> {
-        self.all().position(|key| key.id == id)
+    pub fn vouches(&self, turn: &Turn) -> bool {
+        let mac = from_b64u(&turn.vouched).unwrap_or_default();
+        self.all().take_while(|key| key.id != turn.key_id).any(|key| key.key.verifies(&[turned(turn).as_bytes()], &mac))
     }
 
     fn all(&self) -> impl Iterator<Item = &Named> {

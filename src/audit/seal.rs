@@ -38,6 +38,10 @@ pub async fn batch(store: &Store, key: &ChainKey, process: &str, now: Timestamp)
     let (key, process) = (key.clone(), process.to_owned());
     store
         .write(async move |tx| {
+            // Looked at first: who cannot seal leaves the lease to others.
+            if audit_chain::head(tx).await?.is_some_and(|head| !head.key_id.is_empty() && head.key_id != key.id()) {
+                return Ok(Outcome::AnotherKey);
+            }
             if !hold_lease(tx, &process, now).await? {
                 return Ok(Outcome::Another);
             }

@@ -191,6 +191,16 @@ async fn a_former_key_seals_nothing_behind_a_newer_one() {
     store.run(Box::leak(format!("UPDATE audit_head SET number = number + 1, mac = '{head}'").into_boxed_str())).await;
     let problems = verify(&store, &key, &[]).await.unwrap().problems;
     assert_eq!(problems, [Problem::FormerKey { number: number + 1, id }]);
+    // He writes all of it anew, and hides that there is another key.
+    store.run("UPDATE audit SET actor = 'user:nobody', number = NULL").await;
+    store.run("UPDATE audit_head SET number = 0, mac = '', key_id = ''").await;
+    assert!(matches!(seal(&former).await, Outcome::All(1..)));
+    let problems = verify(&store, &key, &[]).await.unwrap().problems;
+    assert!(problems.contains(&Problem::TurnDiffers { number: 1 }), "{problems:?}");
+    assert!(problems.contains(&Problem::HeadChanged), "{problems:?}");
+    store.run("UPDATE audit_turns SET number = 1000").await;
+    let problems = verify(&store, &key, &[]).await.unwrap().problems;
+    assert!(problems.contains(&Problem::TurnMissing { key_id: former.id().to_owned() }), "{problems:?}");
 }
 
 #[tokio::test]

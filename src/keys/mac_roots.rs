@@ -48,8 +48,8 @@ pub(super) async fn replace(tx: &mut Tx, row: &MacRootRow, now: Timestamp) -> Re
 
 /// Opens the roots. An ended one that does not open raises an alarm and is left out; without the one that counts, nothing goes.
 pub(super) fn build(rows: &[MacRootRow], vault: &Vault) -> Result<MacRoots, VaultError> {
-    let (current, ended) = match rows.split_first() {
-        Some((current, ended)) if current.ended_at.is_none() => (open(current, vault)?, ended),
+    let (id, current, ended) = match rows.split_first() {
+        Some((current, ended)) if current.ended_at.is_none() => (current.id.clone(), open(current, vault)?, ended),
         _ => return Err(damaged()),
     };
     let opened = |row: &MacRootRow| {
@@ -59,7 +59,7 @@ pub(super) fn build(rows: &[MacRootRow], vault: &Vault) -> Result<MacRoots, Vaul
             )
             .ok()
     };
-    Ok(MacRoots { current, ended: ended.iter().filter_map(opened).collect() })
+    Ok(MacRoots { id, current, ended: ended.iter().filter_map(opened).collect() })
 }
 
 fn row(root: &[u8; 32], vault: &Vault, now: Timestamp) -> MacRootRow {

@@ -104,6 +104,8 @@ pub fn key_id(key: &MacKey) -> String {
 /// The root that counts, and those that have ended.
 #[derive(Debug)]
 pub struct MacRoots {
+    /// The identity of the root that counts; empty where the master key is the root.
+    pub id: String,
     /// What new MACs are made under.
     pub current: MacRoot,
     /// What older MACs may have been made under, the latest first.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::KeysError;
 use super::jwk::PublicJwk;
 use super::lost_host::Anew;
+use super::master_key::{self, Stand};
 use super::pair::{self, KeyPair};
 use super::policy::KeyPolicy;
 use super::record::KeyRecord;
@@ -40,6 +41,13 @@ pub enum Wish {
         /// Who is waited for.
         lagging: Lagging,
     },
+    /// What is due of one algorithm, and nothing else.
+    TurnOne {
+        /// The algorithm.
+        alg: Alg,
+        /// Who is waited for.
+        lagging: Lagging,
+    },
     /// The next key of an algorithm shall sign.
     Rotate {
         /// The algorithm.
@@ -67,6 +75,9 @@ impl Wish {
             Self::Turn { lagging } => {
                 Ok(rotation::plan(keys, policy, &lagging.keys().cloned().collect::<BTreeSet<_>>(), now))
             }
+            Self::TurnOne { alg, lagging } => {
+                Ok(rotation::plan_for(*alg, keys, policy, &lagging.keys().cloned().collect::<BTreeSet<_>>(), now))
+            }
             Self::Rotate { alg, at_once } => rotation::rotate(keys, policy, *alg, *at_once, now),
             Self::Revoke { kid, .. } => rotation::revoke(keys, policy, kid, now),
             Self::RevokeAll { .. } => Ok(rotation::revoke_all(keys, policy, now)),
@@ -77,14 +88,15 @@ impl Wish {
         match self {
             Self::Revoke { kid, .. } => kid == key,
             Self::RevokeAll { .. } => true,
-            Self::Turn { .. } | Self::Rotate { .. } => false,
+            Self::Turn { .. } | Self::TurnOne { .. } | Self::Rotate { .. } => false,
         }
     }
 
-    fn reason(&self) -> Option<&str> {
+    /// Why, if something is thrown out.
+    pub(super) fn reason(&self) -> Option<&str> {
         match self {
             Self::Revoke { reason, .. } | Self::RevokeAll { reason } => Some(reason),
-            Self::Turn { .. } | Self::Rotate { .. } => None,
+            Self::Turn { .. } | Self::TurnOne { .. } | Self::Rotate { .. } => None,
         }
     }
 }
@@ -115,10 +127,14 @@ pub async fn carry_out(
     actor: &str,
     now: Timestamp,
 ) -> Result<Vec<Done>, KeysError> {
-    let mac_key = vault.mac_key(Purpose::SigningKey);
-    let anew = matches!(wish, Wish::RevokeAll { .. }).then(|| Anew::make(vault, now));
     let mut made = Vec::new();
-    for _ in 0..MOST_TRIES {
+    for again in 0..MOST_TRIES {
+        // An admin may have thought for a while. The job's process follows by itself.
+        if again > 0 || !matches!(wish, Wish::Turn { .. }) {
+            master_key::follow(store, vault).await.map_err(KeysError::MasterKey)?;
+        }
+        let (stand, mac_key) = (Stand::of(vault), vault.mac_key(Purpose::SigningKey));
+        let anew = matches!(wish, Wish::RevokeAll { .. }).then(|| Anew::make(vault, now));
         let rows = signing_keys::list(&mut store.read().await?).await?;
         let moves = wanted(&rows, &mac_key, policy, wish, now)?;
         if moves.is_empty() {
@@ -134,28 +150,43 @@ pub async fn carry_out(
             .write(async move |tx| {
                 // The counter's row makes processes that do this at once wait here for each other.
                 changes::bump(tx, Kind::Keys).await?;
+                if !stand.holds(tx).await? {
+                    return Ok(Ok(Outcome::Outdated));
+                }
                 let rows = signing_keys::list(tx).await?;
                 let moves = match wanted(&rows, &mac_key, &policy, &wish, now) {
                     Ok(moves) => moves,
                     Err(refused) => return Ok(Err(refused)),
                 };
                 if !missing(&moves, &new).is_empty() {
-                    return Ok(Ok(None));
+                    return Ok(Ok(Outcome::MoreKeys));
                 }
                 let writes_with = anew.as_ref().map_or(&mac_key, |anew| &anew.mac_key).clone();
                 let mut turn = Turn { rows, new, mac_key: writes_with, wish, actor, now };
                 let done = turn.make(tx, moves).await?;
                 if let Some(anew) = anew {
-                    anew.write(tx, &turn.rows, &mac_key, now).await?;
+                    anew.write(tx, (&turn.rows, &mac_key), (&turn.wish, &turn.actor), now).await?;
                 }
-                Ok(Ok(Some(done)))
+                Ok(Ok(Outcome::Done(done)))
             })
             .await?;
-        if let Some(done) = outcome? {
-            return Ok(done);
+        match outcome? {
+            Outcome::Done(done) => return Ok(done),
+            Outcome::MoreKeys => {}
+            // What was sealed for it lies under a key that may be gone soon.
+            Outcome::Outdated => made.clear(),
         }
     }
     Err(KeysError::Store(StoreError::Busy))
+}
+
+/// What became of a unit of work.
+enum Outcome {
+    Done(Vec<Done>),
+    /// It needs other new keys than were made for it; nothing was written.
+    MoreKeys,
+    /// The master key or the MAC root has been turned meanwhile; nothing was written.
+    Outdated,
 }
 
 /// The steps that a wish means for rows.
@@ -339,7 +370,7 @@ impl Turn {
         if let Some(reason) = &key.reason {
             add("reason", reason.as_str().into());
         }
-        if let Wish::Turn { lagging } = &self.wish
+        if let Wish::Turn { lagging } | Wish::TurnOne { lagging, .. } = &self.wish
             && let Some(apps) = lagging.get(key.kid())
             && action == "key.activate"
         {

@@ -85,6 +85,7 @@ impl Report {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let everything = lost == Lost::Host;
+        let algs = if everything { policy.algorithms.clone() } else { vec![key.alg()] };
         let mut count = Count::new((!everything).then(|| key.alg()), directory);
         // A key that never signed, or whose last token is over, has none.
         let signed = everything || matches!(key.state, KeyState::Active | KeyState::Retiring);
@@ -103,11 +104,13 @@ impl Report {
             Some(next) if !everything && key.state == KeyState::Active => known.waiting_for(next, now),
             // Nobody has a key that is made only then.
             _ if everything || key.state == KeyState::Active => {
-                known.users(key.alg(), now).map(|(client, _)| client.clone()).collect()
+                let users = algs.iter().flat_map(|alg| known.users(*alg, now));
+                users.map(|(client, _)| client.clone()).collect::<BTreeSet<_>>().into_iter().collect()
             }
             _ => Vec::new(),
         };
-        let mut recovered = known.all_back_by(key.alg(), policy.jwks_max_age, now);
+        let back = algs.iter().map(|alg| known.all_back_by(*alg, policy.jwks_max_age, now));
+        let mut recovered = back.max().unwrap_or(now);
         if count.tokens > 0 {
             // Whoever does not try again when he is refused does so when his token is over.
             recovered = recovered.max(now.plus(policy.usual_token));

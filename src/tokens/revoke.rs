@@ -11,7 +11,7 @@ use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::store::audit::{self, Event};
 use crate::store::endings::{self, Grants};
-use crate::store::{Store, StoreError, Tx, clients, consents, users};
+use crate::store::{Store, StoreError, Tx, consents, users};
 
 /// What to end.
 #[derive(Debug, Clone, Copy)]
@@ -133,23 +133,22 @@ pub async fn end_rest(
     }
 }
 
-/// Ends every session and every grant that began by a moment, in units of its own. Of grants, the clients' own moment has made
-/// them worthless before.
+/// Ends every session and every grant from before a moment, in units of its own. They count no more by then: this is said in
+/// their rows here.
 ///
 /// # Errors
 /// If the database refuses; what was ended until then stays so.
 pub async fn end_all(store: &Store, reason: EndReason, actor: &str, now: Timestamp) -> Result<(), StoreError> {
-    let mut sessions = 0;
-    loop {
-        let some = store.write(async move |tx| endings::end_all_sessions(tx, reason, now).await).await?;
-        sessions += some;
-        if some < endings::BATCH {
-            break;
-        }
+    let (mut sessions, mut grants) = (0, 0);
+    let mut after = Some(String::new());
+    while let Some(from) = after {
+        let (some, next) = store.write(async move |tx| endings::end_all_sessions(tx, &from, reason, now).await).await?;
+        (sessions, after) = (sessions + some, next);
     }
-    let mut grants = 0;
-    for client in clients::list(&mut store.read().await?).await? {
-        grants += end_rest(store, &Whole::Client(client.id), reason, actor, now).await?;
+    let mut after = Some(String::new());
+    while let Some(from) = after {
+        let (some, next) = store.write(async move |tx| endings::end_all_grants(tx, &from, reason, now).await).await?;
+        (grants, after) = (grants + some, next);
     }
     let actor = actor.to_owned();
     store

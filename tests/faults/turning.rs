@@ -19,7 +19,7 @@ publish_ahead = "2s"
 jwks_max_age = "1s"
 clock_skew = "0s"
 patience = "0s"
-retire_window = "62s"
+retire_window = "91s"
 [tokens]
 access_token_ttl = "1m"
 id_token_ttl = "1m"

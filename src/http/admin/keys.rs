@@ -113,6 +113,7 @@ async fn view(admin: &mut Admin, told: &Told) -> Result<KeysView, OAuthError> {
             "turned" => Some(Said::Turned),
             "planned" => Some(Said::Planned),
             "revoked" => Some(Said::Revoked),
+            "all-revoked" => Some(Said::AllRevoked),
             _ => None,
         },
         rings,
@@ -268,15 +269,16 @@ pub(super) async fn revoke(at: At, ElevatedForm(AdminForm { admin, params }): El
     if !reason_fits(&reason) {
         return revoke_page(admin, kid, lost, Some(Wrong::Reason), reason).await;
     }
-    if typed != word(&kid) && typed != kid {
+    if typed != word(&kid, lost) && (typed != kid || lost == Lost::Host) {
         return revoke_page(admin, kid, lost, Some(Wrong::Word), reason).await;
     }
     let Visitor { doors, now, .. } = &admin.visitor;
     let actor = format!("user:{}", admin.user.id);
     match desk(doors, &actor, *now).revoke(&kid, lost, &reason).await {
-        Ok(()) => {
+        Ok(_) => {
             follow(doors).await;
-            admin.visitor.answer(SeeOther::within("/admin/keys?said=revoked"))
+            let said = if lost == Lost::Host { "all-revoked" } else { "revoked" };
+            admin.visitor.answer(SeeOther::within(&format!("/admin/keys?said={said}")))
         }
         Err(KeysError::Refused(_)) => not_found(admin.visitor),
         Err(error) => admin.visitor.fault(&fault(error)),
@@ -295,7 +297,7 @@ async fn revoke_page(mut admin: Admin, kid: String, lost: Lost, wrong: Option<Wr
             brand: admin.visitor.brand(),
             room,
             alg: alg.as_str(),
-            word: word(&kid),
+            word: word(&kid, lost),
             host: lost == Lost::Host,
             sessions,
             live_tokens,
@@ -319,8 +321,12 @@ async fn revoke_page(mut admin: Admin, kid: String, lost: Lost, wrong: Option<Wr
     }
 }
 
-fn word(kid: &str) -> String {
-    kid.chars().take(TYPED).collect()
+/// What is typed to go on.
+fn word(kid: &str, lost: Lost) -> String {
+    match lost {
+        Lost::Key => kid.chars().take(TYPED).collect(),
+        Lost::Host => "host".to_owned(),
+    }
 }
 
 /// This process does not wait for its next look.

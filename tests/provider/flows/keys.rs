@@ -7,6 +7,7 @@ use frontdesk::app::key_policy;
 use frontdesk::audit::chain::ChainKey;
 use frontdesk::audit::verify::verify;
 use frontdesk::domain::alg::Alg;
+use frontdesk::domain::grant::EndReason;
 use frontdesk::domain::id::ClientId;
 use frontdesk::jobs::{note_sightings, seal_audit, turn_keys};
 use frontdesk::keys::KeysError;
@@ -15,6 +16,7 @@ use frontdesk::keys::state::KeyState;
 use frontdesk::keys::vault::Vault;
 use frontdesk::tokens::consequences::Lost;
 use frontdesk::tokens::key_desk::{KeyDesk, Listed};
+use frontdesk::tokens::revoke;
 use serde_json::Value;
 
 use crate::support::{ALICE, Answer, BOB, TestProvider, claims_of};
@@ -253,11 +255,19 @@ async fn a_lost_host_replaces_all_that_lay_on_it_and_everyone_signs_in_again() {
         assert!(published.len() == 2 && published.iter().all(|kid| !old.contains(kid)), "{published:?}");
     }
     // Who signs in again is served, by all of them; and by one that starts now.
-    let after = app.tokens_at(&browser, ALICE).await;
+    app.tokens_at(&browser, ALICE).await;
     let current = provider.texts("SELECT id FROM refresh_roots WHERE ended_at IS NULL").await;
     let roots = "SELECT root_id FROM refresh_families WHERE ended_at IS NULL AND grant_id IN \
                  (SELECT id FROM grants WHERE client_id = 'web')";
     assert_eq!(provider.texts(roots).await, current);
+    // The end of older rows comes by and by; those who are back already stay.
+    let moment = provider.app().clock.now();
+    provider.advance(1).await;
+    let early = app.tokens_at(&provider.browser(), BOB).await;
+    revoke::end_all(&provider.app().store, EndReason::HostLost, "cli", moment).await.unwrap();
+    app.refresh(&early.refresh).await.expect_tokens();
+    let after = app.tokens_at(&browser, ALICE).await;
+    behind.follow_changes().await;
     let after = behind.client("web").refresh(&after.refresh).await.expect_tokens();
     let newcomer = provider.twin(|_| {}).await;
     newcomer.client("web").refresh(&after.refresh).await.expect_tokens();

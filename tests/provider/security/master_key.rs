@@ -124,6 +124,8 @@ async fn under_a_new_mac_root_client_secrets_count_and_forms_and_grants_do_not()
     let (web, worker) = (provider.client("web"), provider.client("worker"));
     let tokens = web.tokens_of(ALICE).await;
     let form = Open::at(&provider).await;
+    let signed_in = provider.browser();
+    signed_in.sign_in(ALICE).await;
     let app = provider.app();
     let wish = Wish::RevokeAll { reason: "stolen".to_owned() };
     turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "cli", app.clock.now()).await.unwrap();
@@ -137,6 +139,8 @@ async fn under_a_new_mac_root_client_secrets_count_and_forms_and_grants_do_not()
         .expect_error("invalid_client");
     web.refresh(&tokens.refresh).await.expect_error("invalid_grant");
     form.send().await.expect(403);
+    // The rows of sessions are ended later; they count no more by now.
+    assert!(signed_in.go("/account").await.path.starts_with("/login"));
     let tokens = web.tokens_of(ALICE).await;
     web.refresh(&tokens.refresh).await.expect_tokens();
     let late = provider.second_process().await;

@@ -17,6 +17,7 @@ use crate::http::admin::audit::plain;
 use crate::http::admin::keys::{desk, fault, follow};
 use crate::http::reply::json::{self, Json, Refusal};
 use crate::keys::KeysError;
+use crate::keys::rotation::Refused as Because;
 use crate::oauth::admin::authority::Caller;
 use crate::oauth::error::OAuthError;
 use crate::tokens::consequences::{Lost, Report};
@@ -112,7 +113,7 @@ pub(in crate::http::admin) async fn revoke(
         Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
     };
     match desk.revoke(&kid, lost, reason.trim()).await {
-        Ok(()) => {
+        Ok(_) => {
             follow(&doors).await;
             Json::<Option<Report>>(report).into_response()
         }
@@ -139,10 +140,18 @@ fn alg_at(at: Result<Path<String>, PathRejection>) -> Option<Alg> {
 
 fn refused(error: KeysError) -> Response {
     match error {
-        KeysError::Refused(_) => json::error_body(
+        KeysError::Refused(Because::UnknownKey(_)) => not_found(),
+        KeysError::Refused(why) => json::error_body(
             StatusCode::CONFLICT,
             "not_possible",
-            "there is no such key, it was revoked before, or no key waits to take over",
+            match why {
+                Because::UnknownKey(_) => "there is no such key",
+                Because::UnknownAlg(_) => "the algorithm is not among keys.algorithms",
+                Because::NoActive(_) => "no key of the algorithm signs",
+                Because::AlreadyRevoked(_) => "the key was revoked before",
+                Because::NoSpare(_) => "no key waits to take over; a running server makes one within seconds",
+                Because::TooYoung { .. } => "the key that waits has not been published for long enough",
+            },
         ),
         error => Refusal::from(fault(error)).into_response(),
     }

@@ -41,6 +41,8 @@ pub enum Said {
     Planned,
     /// A key was thrown out.
     Revoked,
+    /// All were.
+    AllRevoked,
 }
 
 /// The keys of an algorithm.
@@ -126,6 +128,7 @@ impl Said {
             Self::Turned => "keys-said-turned",
             Self::Planned => "keys-said-planned",
             Self::Revoked => "keys-said-revoked",
+            Self::AllRevoked => "keys-said-all-revoked",
         })
     }
 }
@@ -335,6 +338,7 @@ mod samples {
                         ..usual.clone()
                     },
                 ),
+                ("lost", Self { said: Some(Said::AllRevoked), ..usual.clone() }),
                 ("turned", Self { said: Some(Said::Turned), apps: vec![], ..usual.clone() }),
                 ("usual", usual),
             ]
