@@ -136,11 +136,6 @@ impl Walk<'_> {
         }
         // A changed row is told of already; that the head does not know it says nothing more.
         self.head_fits |= self.head.is_some_and(|head| head.number == number && (!sound || head.mac == row.seal.mac));
-        for (turn, met) in std::mem::take(&mut self.turns) {
-            if !met && turn.number > 0 {
-                self.report.add(Problem::TurnDiffers { number: turn.number });
-            }
-        }
         for (kept, held) in self.kept.iter().zip(&mut self.held) {
             *held |= kept.number == number && kept.mac == row.seal.mac;
         }
@@ -231,6 +226,11 @@ impl Walk<'_> {
                     && !is_behind
                     && (self.head_fits || (head.number == 0 && head.mac.is_empty())) => {}
             _ => self.report.add(Problem::HeadChanged),
+        }
+        for (turn, met) in std::mem::take(&mut self.turns) {
+            if !met && turn.number > 0 {
+                self.report.add(Problem::TurnDiffers { number: turn.number });
+            }
         }
         for (kept, held) in self.kept.iter().zip(self.held) {
             let (number, signed) = (kept.number, kept.vouched == Vouched::Signed);

@@ -167,7 +167,7 @@ impl Config {
     pub fn retire_window(&self) -> Duration {
         self.keys.retire_window.unwrap_or_else(|| {
             let longest = LONGEST_ACCESS_TOKEN.max(self.tokens.id_token_ttl);
-            let computed = longest + seconds(300) + self.after_the_last_token() + hours(1);
+            let computed = longest + seconds(300) + self.kept_by_others() + hours(1);
             computed.max(hours(24))
         })
     }
@@ -179,10 +179,15 @@ impl Config {
         self.retire_window().saturating_sub(self.after_the_last_token()).min(LONGEST_ACCESS_TOKEN)
     }
 
-    /// How much longer than a token's life a replaced key must stay published: clocks differ, APIs keep a key set for a while, and a
-    /// process that cannot reach the database goes on signing with the old key for a while.
+    /// How much longer than a token's life a replaced key must stay published at least.
     fn after_the_last_token(&self) -> Duration {
-        self.keys.clock_skew + self.keys.jwks_max_age.max(self.limits.stale_stop)
+        self.keys.clock_skew + self.kept_by_others()
+    }
+
+    /// How long others go on with an old key set: APIs keep it for a while, and a process that cannot reach the database signs with
+    /// the old key for a while.
+    fn kept_by_others(&self) -> Duration {
+        self.keys.jwks_max_age.max(self.limits.stale_stop)
     }
 }
 
