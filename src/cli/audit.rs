@@ -13,7 +13,8 @@ use crate::audit::problem::Problem;
 use crate::audit::verify::{Report, verify};
 use crate::domain::time::Timestamp;
 use crate::keys::ring::KeyRing;
-use crate::store::audit::{self, Filter, Recorded};
+use crate::store::audit::{self, Recorded};
+use crate::store::audit_page::{self, Filter};
 use crate::store::{Store, signing_keys};
 
 /// Events in one page of an export.
@@ -72,7 +73,7 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Fail
 }
 
 async fn tail(store: &Store, arguments: &Tail) -> Result<(), Failure> {
-    let mut events = audit::page(&mut store.read().await?, Filter::default(), None, arguments.lines).await?;
+    let mut events = audit_page::page(&mut store.read().await?, &Filter::default(), "", arguments.lines).await?;
     events.reverse();
     let told: Vec<Told<'_>> = events.iter().map(Told::from).collect();
     arguments.format.print(&told, || {
