@@ -26,6 +26,7 @@ pub mod listen;
 pub mod mac_roots;
 pub mod nodes;
 pub mod passwords;
+pub mod people_page;
 pub mod purge;
 pub mod refresh_families;
 pub mod refresh_roots;
