@@ -62,7 +62,7 @@ pub(super) struct Drill {
 }
 
 #[derive(Debug, clap::Args)]
-struct Confirmed {
+pub(super) struct Confirmed {
     /// Do not ask. Without a terminal nobody is asked either
     #[arg(long)]
     yes: bool,
@@ -70,7 +70,7 @@ struct Confirmed {
 
 impl Confirmed {
     /// Has a person type a word.
-    fn ask(&self, word: &str) -> Result<(), Failure> {
+    pub(super) fn ask(&self, word: &str) -> Result<(), Failure> {
         let stdin = std::io::stdin();
         if self.yes || !stdin.is_terminal() {
             return Ok(());
