@@ -196,7 +196,7 @@ async fn a_person_is_erased_and_the_chain_is_whole() {
     place.ok(&["users", "remove", "cleo"]);
     let words = place.fails(1, &["audit", "erase", "--user", &id("cleo"), "--yes"]);
     assert!(words.contains("1 rows tell of nobody any more") && words.contains("more rows tell of"), "{words}");
-    serve_until(&place, "checkpoint");
+    serve_until(&place, "listening");
     place.ok(&["audit", "erase", "--user", &id("cleo"), "--yes"]);
     let left = subjects();
     assert_eq!(told(&left, &id("cleo")), 0);
