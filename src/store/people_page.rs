@@ -134,12 +134,13 @@ macro_rules! reached {
 }
 
 /// On SQLite, on PostgreSQL.
-const NAMED: [&str; 2] = [named!(""), named!("COLLATE \"C\"")];
-const REACHED: [&str; 2] = [reached!(""), reached!("COLLATE \"C\"")];
+type Texts = (&'static str, &'static str);
+const NAMED: Texts = (named!(""), named!("COLLATE \"C\""));
+const REACHED: Texts = (reached!(""), reached!("COLLATE \"C\""));
 
 async fn named(db: &mut Db, begins: &str, last: &str, most: i64) -> Result<Vec<User>, StoreError> {
     let (from, until) = (begins.max(last), end_of(begins));
-    let text = NAMED[usize::from(db.is_postgres())];
+    let text = if db.is_postgres() { NAMED.1 } else { NAMED.0 };
     let rows: Vec<Row> =
         on!(db, |db| sqlx::query_as(text).bind(from).bind(last).bind(until.as_str()).bind(most).fetch_all(db).await)?;
     rows.into_iter().map(User::try_from).collect()
@@ -147,7 +148,7 @@ async fn named(db: &mut Db, begins: &str, last: &str, most: i64) -> Result<Vec<U
 
 async fn reached(db: &mut Db, begins: &str, last: &str, most: i64) -> Result<Vec<User>, StoreError> {
     let (from, until) = (begins.max(last), end_of(begins));
-    let text = REACHED[usize::from(db.is_postgres())];
+    let text = if db.is_postgres() { REACHED.1 } else { REACHED.0 };
     let rows: Vec<Row> = on!(db, |db| sqlx::query_as(text)
         .bind(from)
         .bind(last)
@@ -255,7 +256,7 @@ mod tests {
         for (texts, key, index) in
             [(NAMED, "username_key", "users_username_begins"), (REACHED, "email_key", "users_email_begins")]
         {
-            let plan = if on_sqlite { store.plan(texts[0]).await } else { postgres_plan(&store, texts[1]).await };
+            let plan = if on_sqlite { store.plan(texts.0).await } else { postgres_plan(&store, texts.1).await };
             let plan = plan.join("\n");
             let (walk, sort) = if on_sqlite {
                 (format!("({key}>? AND {key}<?)"), "TEMP B-TREE")
