@@ -155,6 +155,57 @@ async fn what_was_kept_elsewhere_shows_that_the_newest_rows_are_gone() {
     }
 }
 
+#[tokio::test]
+async fn a_person_is_erased_and_the_chain_is_whole() {
+    let (place, _) = sealed("");
+    let checkpoint = place.ok(&["audit", "verify", "--json"]).0;
+    place.write("kept.json", &checkpoint);
+    let bob = place.json(&["users", "show", "bob"])["sub"].as_str().unwrap().to_owned();
+    let subjects = || -> Vec<(String, String)> {
+        let (lines, _) = place.ok(&["audit", "export"]);
+        let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let text = |event: &Value, name: &str| event[name].as_str().unwrap().to_owned();
+        events.map(|event| (text(&event, "action"), text(&event, "subject"))).collect()
+    };
+    let before = subjects();
+    let created = before.iter().filter(|(action, _)| action == "user.create").count();
+    assert_eq!(created, 4);
+
+    // A stranger, and what might stand for somebody else.
+    for nobody in ["nobody", "a", &bob[..21], "0199"] {
+        let words = place.fails(1, &["audit", "erase", "--user", nobody, "--yes"]);
+        assert!(words.contains("there is no person"), "{words}");
+    }
+    assert_eq!(subjects(), before);
+    let report = place.json(&["audit", "erase", "--user", &bob, "--yes"]);
+    assert_eq!(report, json!({ "erased": 1, "not_sealed": 0 }));
+    let after = subjects();
+    let told = |subjects: &[(String, String)], who: &str| subjects.iter().filter(|(_, subject)| subject == who).count();
+    assert_eq!((told(&after, "erased"), told(&after, "audit")), (1, 1));
+    assert_eq!(after.iter().filter(|(action, subject)| action == "user.create" && subject != "erased").count(), 3);
+    let verdict = place.json(&["audit", "verify", "--anchor", "kept.json"]);
+    assert_eq!((&verdict["whole"], &verdict["erased"], &verdict["unsealed"]), (&json!(true), &json!(1), &json!(1)));
+    let (_, words) = place.ok(&["audit", "erase", "--user", "BOB", "--yes"]);
+    assert!(words.contains("no sealed row"), "{words}");
+
+    // One who was removed is known by the identity alone; and what is not sealed yet waits.
+    let id = |name: &str| {
+        let at = ["ann", "bob", "cleo", "dan"].iter().position(|one| *one == name).unwrap();
+        before.iter().filter(|(action, _)| action == "user.create").nth(at).unwrap().1.clone()
+    };
+    place.ok(&["users", "remove", "cleo"]);
+    let words = place.fails(1, &["audit", "erase", "--user", &id("cleo"), "--yes"]);
+    assert!(words.contains("1 rows tell of nobody any more") && words.contains("more rows tell of"), "{words}");
+    serve_until(&place, "listening");
+    place.ok(&["audit", "erase", "--user", &id("cleo"), "--yes"]);
+    let left = subjects();
+    assert_eq!(told(&left, &id("cleo")), 0);
+    assert_eq!(told(&left, &id("ann")), 1);
+    let removals: Vec<_> = left.iter().filter(|(action, _)| action == "user.remove").collect();
+    assert_eq!(removals.iter().map(|(_, subject)| subject.as_str()).collect::<Vec<_>>(), ["erased"]);
+    assert_eq!(place.json(&["audit", "verify", "--anchor", "kept.json"])["whole"], true);
+}
+
 #[test]
 fn a_file_that_holds_no_checkpoint_is_a_wrong_argument() {
     let (place, _) = sealed("");

@@ -48,9 +48,9 @@ overview-audit-hint = Who did what
 overview-last = Latest events
 
 people-title = People
-people-find = User name, email or identity
+people-find = Beginning of a user name or email, or a whole identity
 people-none = Nobody fits
-people-none-what = Only user names, email addresses and identities are searched.
+people-none-what = No user name and no email address begins with this, and it is nobody’s identity.
 people-person = Person
 people-email = Email
 person-username = User name

@@ -4,7 +4,7 @@
 //! |-----------------|----------------------------------------------------------------------|
 //! | `chain.rs`      | what the MAC of a row covers, and how personal data go without breaking it |
 //! | `seal.rs`       | rows get their numbers and MACs                                      |
-//! | `erase.rs`      | personal data go from a row                                          |
+//! | `erase.rs`      | a person goes from all rows                                          |
 //! | `checkpoint.rs` | what is kept elsewhere, and shows that the chain still holds it      |
 //! | `problem.rs`    | what can be wrong with a chain                                       |
 //! | `verify.rs`     | the walk that finds it                                               |

@@ -6,14 +6,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::output::{Format, data, json, say, table};
+use super::turn_keys::Confirmed;
+use super::users::by_any_name;
 use super::{Context, Failure};
 use crate::audit::chain::ChainKey;
 use crate::audit::checkpoint::{self, Kept};
+use crate::audit::erase;
 use crate::audit::problem::Problem;
 use crate::audit::verify::{Report, verify};
+use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::keys::ring::KeyRing;
-use crate::store::audit::{self, Filter, Recorded};
+use crate::store::audit::{self, Recorded};
+use crate::store::audit_page::{self, Filter};
 use crate::store::{Store, signing_keys};
 
 /// Events in one page of an export.
@@ -28,6 +33,8 @@ pub(super) enum Command {
     Export(Export),
     /// Say whether the chain is whole, and what is wrong with it
     Verify(Verify),
+    /// Erase for good whom the audit tells of. What was done and when stays, and so does the chain
+    Erase(Erase),
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,19 +67,31 @@ pub(super) struct Verify {
     format: Format,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Erase {
+    /// Whom: by user name, e-mail address or sub. Of somebody who was removed, the identity that is the subject of `user.remove`
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    #[command(flatten)]
+    confirmed: Confirmed,
+    #[command(flatten)]
+    format: Format,
+}
+
 pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     let store = context.store().await?;
     let done = match command {
         Command::Tail(arguments) => tail(&store, arguments).await,
         Command::Export(arguments) => export(&store, arguments).await,
         Command::Verify(arguments) => verify_chain(context, &store, arguments).await,
+        Command::Erase(arguments) => erase_person(context, &store, arguments).await,
     };
     store.close().await;
     done
 }
 
 async fn tail(store: &Store, arguments: &Tail) -> Result<(), Failure> {
-    let mut events = audit::page(&mut store.read().await?, Filter::default(), None, arguments.lines).await?;
+    let mut events = audit_page::page(&mut store.read().await?, &Filter::default(), "", arguments.lines).await?;
     events.reverse();
     let told: Vec<Told<'_>> = events.iter().map(Told::from).collect();
     arguments.format.print(&told, || {
@@ -237,4 +256,54 @@ impl<'r> Verdict<'r> {
             checkpoint,
         }
     }
+}
+
+/// What was erased, as `--json` shows it.
+#[derive(Serialize)]
+struct Erased {
+    erased: u64,
+    not_sealed: usize,
+}
+
+async fn erase_person(context: &Context, store: &Store, arguments: &Erase) -> Result<(), Failure> {
+    let name = printable(&arguments.user);
+    let person = person_of(store, &arguments.user).await?;
+    let key = ChainKey::from_vault(&context.vault(store).await?);
+    let found = erase::find(store, &person).await?;
+    let mut erased = 0;
+    if found.rows.is_empty() {
+        say(format!("no sealed row of the audit tells of {name}"));
+    } else {
+        let count = found.rows.len();
+        say(format!(
+            "{count} rows of the audit tell of {name}. Who, to whom and all else that they tell will be erased for good, \
+             back-ups excepted; what was done and when stays, and the chain stays whole"
+        ));
+        arguments.confirmed.ask("erase")?;
+        erased = erase::erase_all(store, &key, &found.rows, "cli", context.now()).await?;
+        say(format!("{erased} rows tell of nobody any more"));
+    }
+    arguments.format.print(&Erased { erased, not_sealed: found.unsealed }, String::new)?;
+    if found.unsealed > 0 {
+        return Err(Failure::failed(format!(
+            "{} more rows tell of {name} and are not sealed yet, so that they cannot be erased: a server that runs seals them \
+             within a second, then run this again",
+            found.unsealed
+        )));
+    }
+    Ok(())
+}
+
+async fn person_of(store: &Store, name: &str) -> Result<UserId, Failure> {
+    if let Some(user) = by_any_name(&mut store.read().await?, name).await? {
+        return Ok(user.id);
+    }
+    // As all identities are. Anything shorter might stand in rows about others.
+    if name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+        return Ok(UserId::new(name));
+    }
+    Err(Failure::failed(format!(
+        "there is no person {name:?}; of one who was removed give the identity, which `frontdesk audit tail` shows as the subject \
+         of user.remove"
+    )))
 }

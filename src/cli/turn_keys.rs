@@ -65,7 +65,7 @@ pub(super) struct Drill {
 }
 
 #[derive(Debug, clap::Args)]
-struct Confirmed {
+pub(super) struct Confirmed {
     /// Do not ask. Without a terminal nobody is asked either
     #[arg(long)]
     yes: bool,
@@ -73,7 +73,7 @@ struct Confirmed {
 
 impl Confirmed {
     /// Has a person type a word. False: nobody was asked.
-    fn ask(&self, word: &str) -> Result<bool, Failure> {
+    pub(super) fn ask(&self, word: &str) -> Result<bool, Failure> {
         let stdin = std::io::stdin();
         if self.yes || !stdin.is_terminal() {
             return Ok(false);

@@ -326,7 +326,8 @@ async fn find(db: &mut Db, name: &str) -> Result<User, Failure> {
         .ok_or_else(|| Failure::failed(format!("there is no person {name:?}; `frontdesk users list` shows all")))
 }
 
-async fn by_any_name(db: &mut Db, name: &str) -> Result<Option<User>, StoreError> {
+/// A person by user name, e-mail address or `sub`.
+pub(super) async fn by_any_name(db: &mut Db, name: &str) -> Result<Option<User>, StoreError> {
     if name.chars().any(char::is_control) {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::error::OAuthError;
 use super::params::Params;
@@ -11,9 +12,13 @@ use super::provider::Provider;
 use crate::crypto::encoding;
 use crate::crypto::mac::MacKey;
 use crate::domain::client::{AuthMethod, Client};
+use crate::domain::id::ClientId;
 use crate::domain::refresh_family::Bound;
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 use crate::keys::macs::Macs;
+use crate::store::audit::{self, Event};
+use crate::store::{Store, StoreError, clients};
 
 /// A client that identified itself, and proved it if it can.
 #[derive(Debug, Clone)]
@@ -77,14 +82,16 @@ impl Presented {
         &self.id
     }
 
-    /// Checks the proof against the client of that name, if there is one.
+    /// Checks the proof against the client of that name, if there is one. A good secret whose MAC was made under an ended MAC
+    /// root is MACed anew.
     ///
     /// # Errors
     /// `invalid_client` with one hint for all causes.
-    pub fn authenticate(
+    pub async fn authenticate(
         self,
         found: Option<Arc<Client>>,
         provider: &Provider,
+        now: Timestamp,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let Some(client) = found else {
             // The same work as for a known client, so that the answer's time does not tell them apart.
@@ -93,27 +100,70 @@ impl Presented {
             }
             return Err(OAuthError::invalid_client());
         };
-        self.prove(client, &provider.secret_keys)
+        let (caller, outdated) = self.prove(client, &provider.secret_keys)?;
+        if let Some(outdated) = outdated
+            && let Err(error) = outdated.replace(&provider.store, &caller.client.id, now).await
+        {
+            // The secret is good all the same, and will be MACed anew another time.
+            tracing::warn!(client = caller.client.id.as_str(), %error, "a client secret could not be MACed anew");
+        }
+        Ok(caller)
     }
 
-    fn prove(self, client: Arc<Client>, keys: &Macs) -> Result<AuthenticatedClient, OAuthError> {
+    fn prove(self, client: Arc<Client>, keys: &Macs) -> Result<(AuthenticatedClient, Option<OutdatedMac>), OAuthError> {
         let secret = match (client.settings.token_endpoint_auth_method, self.proof) {
-            (AuthMethod::None, Proof::None) => return Ok(AuthenticatedClient { client, bound: None }),
+            (AuthMethod::None, Proof::None) => return Ok((AuthenticatedClient { client, bound: None }, None)),
             (AuthMethod::ClientSecretBasic, Proof::Basic(secret))
             | (AuthMethod::ClientSecretPost, Proof::Post(secret)) => secret,
             _ => return Err(OAuthError::invalid_client()),
         };
-        // Also under ended MAC roots: only the app knows its secret, so that nobody can MAC it anew.
+        // Also under ended MAC roots: only the app knows its secret, so that nobody else can have it MACed anew.
         let presented = keys.each(|key| secret_mac(key, secret.expose()));
+        let Some((current, ended)) = presented.split_first() else { return Err(OAuthError::invalid_client()) };
+        let equal = |one: &str, other: &str| crate::crypto::equal(one.as_bytes(), other.as_bytes());
+        let (mut fits, mut outdated) = (false, None);
         // Every slot is compared with each, so that the time does not tell which one fits.
-        let pairs = client.secret_macs.iter().flat_map(|stored| presented.iter().map(move |mac| (stored, mac)));
-        let fits =
-            pairs.fold(false, |fits, (stored, mac)| fits | crate::crypto::equal(stored.as_bytes(), mac.as_bytes()));
+        for stored in &client.secret_macs {
+            let fits_ended = ended.iter().fold(false, |fits, mac| fits | equal(stored, mac));
+            fits |= equal(stored, current) | fits_ended;
+            if fits_ended {
+                outdated = Some(OutdatedMac { stored: stored.clone(), current: current.clone() });
+            }
+        }
         if fits {
-            Ok(AuthenticatedClient { client, bound: Some(Bound::by_client_authentication()) })
+            let bound = Some(Bound::by_client_authentication());
+            Ok((AuthenticatedClient { client, bound }, outdated))
         } else {
             Err(OAuthError::invalid_client())
         }
+    }
+}
+
+/// The MAC of a good secret under an ended MAC root, and the one that should stand in its place. Of all that is MACed this
+/// alone cannot be made anew without its owner; once it is, nothing of that client hangs on the old root any more.
+#[derive(Debug)]
+struct OutdatedMac {
+    stored: String,
+    current: String,
+}
+
+impl OutdatedMac {
+    /// Until this process hears of it, which takes a second, every request of that client comes by here.
+    async fn replace(self, store: &Store, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
+        if !clients::has_secret_mac(&mut store.read().await?, id, &self.stored).await? {
+            return Ok(());
+        }
+        let id = id.clone();
+        store
+            .write(async move |tx| {
+                if clients::replace_secret_mac(tx, &id, &self.stored, &self.current).await? {
+                    let actor = format!("client:{id}");
+                    let (action, data) = ("client.secret_mac", json!({}));
+                    audit::record(tx, &Event { actor: &actor, action, subject: id.as_str(), data }, now).await?;
+                }
+                Ok(())
+            })
+            .await
     }
 }
 

@@ -96,6 +96,46 @@ pub async fn set_secrets(
     Ok(hit == 1)
 }
 
+/// Whether one of a client's secrets has this MAC.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn has_secret_mac(db: &mut Db, id: &ClientId, mac: &str) -> Result<bool, StoreError> {
+    let row: Option<(String,)> = on!(db, |db| sqlx::query_as(
+        "SELECT client_id FROM clients WHERE client_id = $1 AND (secret_mac = $2 OR next_secret_mac = $2)"
+    )
+    .bind(id.as_str())
+    .bind(mac)
+    .fetch_optional(db)
+    .await)?;
+    Ok(row.is_some())
+}
+
+/// Puts another MAC of the same secret in the place of one, in whichever slot it stands. What is said of the client does not
+/// change, nor when that was. False: it stands in neither any more, and nothing was written.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn replace_secret_mac(tx: &mut Tx, id: &ClientId, old: &str, new: &str) -> Result<bool, StoreError> {
+    // Nobody need read the clients anew if another was first.
+    changes::hold(tx, Kind::Clients).await?;
+    if !has_secret_mac(tx, id, old).await? {
+        return Ok(false);
+    }
+    changes::bump(tx, Kind::Clients).await?;
+    on!(tx, |db| sqlx::query(
+        "UPDATE clients SET secret_mac = CASE WHEN secret_mac = $2 THEN $3 ELSE secret_mac END, \
+         next_secret_mac = CASE WHEN next_secret_mac = $2 THEN $3 ELSE next_secret_mac END WHERE client_id = $1"
+    )
+    .bind(id.as_str())
+    .bind(old)
+    .bind(new)
+    .execute(db)
+    .await
+    .map(drop))?;
+    Ok(true)
+}
+
 /// Takes a client out of service and retires its status index: its own tokens are shown as revoked until `invalid_until`.
 /// Its grants are ended by whoever calls, in the same unit. False: no such client, or out of service already.
 ///

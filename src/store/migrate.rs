@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr as _, SqliteConnection};
 
 use super::StoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// What only PostgreSQL needs stands behind this mark: to SQLite it is a comment.
+const ONLY_POSTGRES: &str = "-- postgres: ";
 
 /// One migration and whether the database has it.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -30,7 +33,15 @@ pub(super) async fn run_on_sqlite(connection: &mut SqliteConnection) -> Result<(
 /// Brings a PostgreSQL database up to date, under sqlx's advisory lock.
 pub(super) async fn run_on_postgres(connection: &mut PgConnection) -> Result<(), StoreError> {
     refuse_newer(&applied_on_postgres(connection).await?)?;
-    MIGRATIONS.run(connection).await.map_err(failed)
+    for_postgres().run(connection).await.map_err(failed)
+}
+
+fn for_postgres() -> Migrator {
+    let with_all = |known: &Migration| {
+        let sql = known.sql.as_str().replace(ONLY_POSTGRES, "");
+        Migration { sql: AssertSqlSafe(sql).into_sql_str(), ..known.clone() }
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(with_all).collect())
 }
 
 /// What a database has, for [`check`] and [`status`].

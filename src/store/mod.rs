@@ -28,6 +28,7 @@ pub mod lost_hosts;
 pub mod mac_roots;
 pub mod nodes;
 pub mod passwords;
+pub mod people_page;
 pub mod purge;
 pub mod refresh_families;
 pub mod refresh_roots;

@@ -9,17 +9,19 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{User, Username};
 
 macro_rules! select_users {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "SELECT id, sub, username, email, email_verified, claims, roles, created_at, updated_at, disabled_at, \
              not_before FROM users ",
-            $rest
+            $($rest)*
         )
     };
 }
+pub(super) use select_users;
 
+/// The columns of [`select_users`].
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     sub: String,
     username: String,
@@ -105,26 +107,6 @@ pub async fn by_email_key(db: &mut Db, key: &str) -> Result<Option<User>, StoreE
 /// If the database refuses.
 pub async fn list(db: &mut Db) -> Result<Vec<User>, StoreError> {
     let rows: Vec<Row> = on!(db, |db| sqlx::query_as(select_users!("ORDER BY username_key")).fetch_all(db).await)?;
-    rows.into_iter().map(User::try_from).collect()
-}
-
-/// A page of people by user name, those whose user name or e-mail address contains `find`, in lower case, or whose identity it
-/// is: those after the user name `after`, in the form of [`Username::key`]. Looks at everybody where few fit.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn page(db: &mut Db, find: &str, after: &str, most: u32) -> Result<Vec<User>, StoreError> {
-    let rows: Vec<Row> = on!(db, |db| {
-        sqlx::query_as(select_users!(
-        "WHERE username_key > $2 AND ($1 = '' OR id = $1 OR sub = $1 OR replace(username_key, $1, '') <> username_key \
-         OR replace(email_key, $1, '') <> email_key) ORDER BY username_key LIMIT $3"
-    ))
-    .bind(find)
-    .bind(after)
-    .bind(i64::from(most))
-    .fetch_all(db)
-    .await
-    })?;
     rows.into_iter().map(User::try_from).collect()
 }
 

@@ -22,7 +22,7 @@ use crate::http::visit::shown;
 use crate::oauth::error::OAuthError;
 use crate::oauth::holding;
 use crate::store::audit_page::Filter;
-use crate::store::users;
+use crate::store::{people_page, users};
 
 /// What is looked for.
 #[derive(Debug, Deserialize)]
@@ -46,14 +46,9 @@ async fn list_view(admin: &mut Admin, wanted: &Wanted) -> Result<PeopleView, OAu
     let visitor = &admin.visitor;
     let find = plain(&wanted.find);
     let mut db = visitor.doors.app().store.read().await?;
-    let mut found = users::page(&mut db, &find.to_lowercase(), &plain(&wanted.after), ROWS + 1).await?;
-    let more = found.len() > ROWS as usize;
-    found.truncate(ROWS as usize);
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|last| format!("/admin/people?find={}&after={}", percent(&find), percent(&last.username.key())));
-    let people = found.iter().map(|user| PersonRow {
+    let found = people_page::page(&mut db, &find, &plain(&wanted.after), ROWS).await?;
+    let next = found.next.map(|next| format!("/admin/people?find={}&after={}", percent(&find), percent(&next)));
+    let people = found.people.iter().map(|user| PersonRow {
         href: href(&user.id),
         person: shown(user),
         email: user.email.clone(),

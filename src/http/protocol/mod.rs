@@ -93,14 +93,17 @@ async fn named(
 
 /// Who calls. A client that proves who it is counts against itself and gets in however much its neighbours ask; all others
 /// need the permit of their network, which they get back to return it if they turn out to be good.
-fn admit(
+async fn admit(
     doors: &Doors,
     presented: Result<Presented, OAuthError>,
     client: Option<Arc<Client>>,
     permit: Result<Permit, OAuthError>,
     now: Timestamp,
 ) -> Result<(AuthenticatedClient, Option<Permit>), OAuthError> {
-    let caller = presented.and_then(|presented| presented.authenticate(client, doors.provider()));
+    let caller = match presented {
+        Ok(presented) => presented.authenticate(client, doors.provider(), now).await,
+        Err(error) => Err(error),
+    };
     match (caller, permit) {
         (Ok(caller), permit) if caller.bound.is_some() => {
             if let Ok(permit) = permit {
@@ -125,7 +128,7 @@ async fn caller(
 ) -> Result<AuthenticatedClient, OAuthError> {
     let presented = authorization(headers).and_then(|header| Presented::read(header, params));
     let client = named(doors, presented.as_ref().ok().map(Presented::client_id), &permit, now).await?;
-    admit(doors, presented, client, permit, now).map(|(caller, _)| caller)
+    admit(doors, presented, client, permit, now).await.map(|(caller, _)| caller)
 }
 
 fn refuse(error: OAuthError, headers: &HeaderMap) -> Response {

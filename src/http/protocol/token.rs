@@ -51,7 +51,7 @@ pub async fn post(
             Ok(guarded) => guarded,
             Err(refusal) => return refusal.into_response(),
         };
-        let reply = match admit(&doors, presented, Some(client.clone()), permit, now) {
+        let reply = match admit(&doors, presented, Some(client.clone()), permit, now).await {
             Ok((authenticated, permit)) => {
                 let caller = Caller { authenticated, cookies: Some(cookies(&doors, &guarded, &headers)), context };
                 match exchange(&doors, &params, caller, permit, now).await {
@@ -64,7 +64,7 @@ pub async fn post(
         return cors::answer(reply, Some(AllowedOrigin::guarded(&guarded)));
     }
     let readable_by = client.as_ref().and_then(|client| AllowedOrigin::of_client(&headers, client));
-    let reply = match admit(&doors, presented, client, permit, now) {
+    let reply = match admit(&doors, presented, client, permit, now).await {
         Ok((authenticated, permit)) => {
             let caller = Caller { authenticated, cookies: None, context };
             match exchange(&doors, &params, caller, permit, now).await {

@@ -241,8 +241,21 @@ async fn lists_are_searched_and_go_on() {
     let next = admins.go("/admin/people").await.links().into_iter().find(|link| link.contains("after=")).unwrap();
     let second = admins.go(&next).await.answer.body;
     assert_eq!(count(&first) + count(&second), 58);
-    for (find, found) in [("person%2007", 1), ("PERSON+0", 10), ("ob%40exa", 1), ("u07", 1), ("100%25", 0), ("%00", 50)]
-    {
+    // The way to the next page keeps what is looked for.
+    let found = admins.go("/admin/people?find=per").await;
+    let next = found.links().into_iter().find(|link| link.contains("after=")).unwrap();
+    let rest = admins.go(&next).await.answer.body;
+    assert_eq!((count(&found.answer.body), count(&rest)), (50, 5));
+    assert!(!rest.contains("after=") && rest.contains("value=\"per\""));
+    for (find, found) in [
+        ("person%2007", 1),
+        ("PERSON+0", 10),
+        ("bob%40exa", 1),
+        ("ob%40exa", 0),
+        ("u07", 1),
+        ("100%25", 0),
+        ("%00", 50),
+    ] {
         let page = admins.go(&format!("/admin/people?find={find}")).await.expect(200);
         assert_eq!(count(&page.answer.body), found, "{find}");
     }

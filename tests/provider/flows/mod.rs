@@ -2,6 +2,7 @@
 
 mod account_room;
 mod admin_api;
+mod admin_api_keys;
 mod admin_room;
 mod audience;
 mod authorize_ways;

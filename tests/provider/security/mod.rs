@@ -8,6 +8,7 @@ mod client_proofs;
 mod codes;
 mod cookies;
 mod dead_tokens;
+mod ended_mac_roots;
 mod enumeration;
 mod forms;
 mod frames;

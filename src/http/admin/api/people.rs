@@ -11,20 +11,20 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::guard::{Asked, Looks};
 use super::sessions::SessionTold;
-use super::{PageQuery, Refused, answer, cut, time};
+use super::{PageQuery, Refused, answer, time};
 use crate::domain::consent::Consent;
 use crate::domain::id::{ClientId, UserId};
 use crate::domain::user::User;
 use crate::http::admin::audit::plain;
 use crate::oauth::error::OAuthError;
 use crate::oauth::holding;
-use crate::store::users;
+use crate::store::{people_page, users};
 
 /// Whom to look for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::admin) struct Find {
-    /// A part of a user name or an e-mail address, or a whole identity.
+    /// What a user name or an e-mail address begins with, or a whole identity (`id` or `sub`).
     #[serde(default)]
     find: String,
 }
@@ -38,7 +38,7 @@ impl Find {
 /// People.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct People {
-    /// Those of this page, by user name.
+    /// Those of this page: the one with this identity, then by user name, then those whose e-mail address begins so.
     people: Vec<Person>,
     /// What to send as `after` for the next page; left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ impl From<(ClientId, Consent)> for Held {
     }
 }
 
-/// People by user name.
+/// People, all of them or those who are looked for.
 #[utoipa::path(get, operation_id = "people_list", path = "/admin/api/v1/people", tag = "people", params(Find, PageQuery),
     responses((status = 200, body = People), (status = "4XX", body = Refused)))]
 pub(in crate::http::admin) async fn list(
@@ -134,9 +134,8 @@ pub(in crate::http::admin) async fn list(
 
 async fn listed(looks: &Looks, find: &Find, page: &PageQuery) -> Result<People, OAuthError> {
     let mut db = looks.doors.app().store.read().await?;
-    let found = users::page(&mut db, &find.words().to_lowercase(), &page.after(), page.limit() + 1).await?;
-    let (found, next) = cut(found, page.limit(), |user| user.username.key());
-    Ok(People { people: found.into_iter().map(Person::from).collect(), next })
+    let found = people_page::page(&mut db, &find.words(), &page.after(), page.limit()).await?;
+    Ok(People { people: found.people.into_iter().map(Person::from).collect(), next: found.next })
 }
 
 /// One person.

@@ -1,0 +1,4 @@
+-- People are looked for by what their names begin with. SQLite's own indexes of the two keys are ordered by bytes, as that asks for;
+-- PostgreSQL's follow the rules of some language.
+-- postgres: CREATE INDEX users_username_begins ON users (username_key COLLATE "C");
+-- postgres: CREATE INDEX users_email_begins ON users (email_key COLLATE "C");
