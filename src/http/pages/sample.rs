@@ -119,7 +119,7 @@ pub(super) fn resources() -> Vec<ResourceShown> {
 }
 
 pub(super) fn room(person: Person, notice: Option<Notice>) -> Room {
-    Room { person, csrf: "c5rf".into(), sign_out: "/logout".into(), notice }
+    Room { person, csrf: "c5rf".into(), sign_out: "/logout".into(), notice, admin: false }
 }
 
 pub(super) fn admin_room(notice: Option<admin::Notice>) -> admin::Room {
