@@ -5,6 +5,7 @@ mod admin_api;
 mod admin_room;
 mod audience;
 mod authorize_ways;
+mod canary;
 mod clock;
 mod code_flow;
 mod cookie_mode;

@@ -14,13 +14,15 @@ use super::guard::{Asked, Changes, Looks};
 use super::{Refused, answer, not_found};
 use crate::domain::alg::Alg;
 use crate::http::admin::audit::plain;
+use crate::http::admin::canary::registered;
 use crate::http::admin::keys::{desk, fault, follow};
 use crate::http::reply::json::{self, Json, Refusal};
 use crate::keys::KeysError;
+use crate::keys::rotation;
 use crate::oauth::admin::authority::Caller;
 use crate::oauth::error::OAuthError;
 use crate::tokens::consequences::Report;
-use crate::tokens::key_desk::{Listed, reason_fits};
+use crate::tokens::key_desk::{Listed, Trial, reason_fits};
 
 /// The keys.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,6 +30,9 @@ pub(super) struct Keys {
     /// All of them, by algorithm, the oldest first.
     #[schema(value_type = Vec<Object>)]
     keys: Vec<Listed>,
+    /// Apps that a waiting key signs for now.
+    #[schema(value_type = Vec<Object>)]
+    canaries: Vec<Trial>,
     /// Names of keys whose rows cannot be believed; nobody uses them.
     not_believed: Vec<String>,
 }
@@ -38,6 +43,17 @@ pub(in crate::http::admin) struct How {
     /// At once, whatever that breaks; else as early as is safe for every app.
     #[serde(default)]
     now: bool,
+}
+
+/// Which app tries the next key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// The app.
+    client_id: String,
+    /// Whether it shall stop, before the hour is over.
+    #[serde(default)]
+    stop: bool,
 }
 
 /// Why a key is thrown out.
@@ -57,7 +73,8 @@ pub(in crate::http::admin) async fn list(looks: Looks) -> Response {
         let (records, not_believed) = desk.records().await?;
         let known = desk.propagation().await?;
         let keys = records.iter().map(|key| Listed::of(key, known.waiting_for(key, looks.now))).collect();
-        Ok(Some(Keys { keys, not_believed }))
+        let canaries = desk.canaries().await?.iter().map(Trial::from).collect();
+        Ok(Some(Keys { keys, canaries, not_believed }))
     };
     answer(told.await)
 }
@@ -80,6 +97,42 @@ pub(in crate::http::admin) async fn rotate(
             let status = if one.active { StatusCode::OK } else { StatusCode::ACCEPTED };
             (status, Json(one)).into_response()
         }
+        Err(error) => refused(error),
+    }
+}
+
+/// Has the next key of an algorithm sign for one app, for an hour, or stops that.
+#[utoipa::path(post, operation_id = "keys_canary", path = "/admin/api/v1/keys/{id}/canary", tag = "keys",
+    params(("id" = String, Path, description = "The algorithm.")), request_body = Which,
+    responses((status = 200, description = "The app, the key and until when.", body = Object), (status = "4XX", body = Refused)))]
+pub(in crate::http::admin) async fn canary(
+    changes: Changes,
+    at: Result<Path<String>, PathRejection>,
+    body: Bytes,
+) -> Response {
+    let Changes { doors, now, caller: Caller(actor) } = changes;
+    let Some(alg) = alg_at(at) else { return not_found() };
+    let Ok(Which { client_id, stop }) = serde_json::from_slice(&body) else {
+        let hint = "send {\"client_id\": \"…\"} of an app, and with it \"stop\": true to end what was begun";
+        return json::error_body(StatusCode::BAD_REQUEST, "invalid_request", hint);
+    };
+    let client = match registered(&doors, &client_id).await {
+        Ok(Some(client)) => client,
+        Ok(None) => return not_found(),
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let desk = desk(&doors, &actor, now);
+    let outcome = if stop { desk.end_canary(&client, &[alg]).await } else { desk.canary(&client, &[alg]).await };
+    match outcome {
+        Ok(trials) => {
+            follow(&doors).await;
+            Json(trials.first().map(Trial::from)).into_response()
+        }
+        Err(KeysError::Refused(rotation::Refused::TooYoung { .. })) => json::error_body(
+            StatusCode::CONFLICT,
+            "too_young",
+            "the key that waits has not been published for long enough, see keys.publish_ahead",
+        ),
         Err(error) => refused(error),
     }
 }
@@ -137,7 +190,7 @@ fn refused(error: KeysError) -> Response {
         KeysError::Refused(_) => json::error_body(
             StatusCode::CONFLICT,
             "not_possible",
-            "there is no such key, it was revoked before, or no key waits to take over",
+            "there is no such key, it was revoked before, no key waits to take over, or none signs for this app",
         ),
         error => Refusal::from(fault(error)).into_response(),
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::{Room, Section};
+use crate::domain::id::KeyId;
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
+use crate::keys::ring::Canary;
 use crate::keys::state::KeyState;
 
 /// `admin/keys.html`.
@@ -41,6 +43,10 @@ pub enum Said {
     Planned,
     /// A key was thrown out.
     Revoked,
+    /// The next key signs for one app.
+    Canary,
+    /// It does so no more.
+    CanaryEnded,
 }
 
 /// The keys of an algorithm.
@@ -50,14 +56,37 @@ pub struct RingShown {
     pub alg: &'static str,
     /// When the next key shall sign, in Unix seconds.
     pub next: Option<i64>,
+    /// Whether that moment is over, and the turn still waits.
+    pub late: bool,
     /// Apps that the turn waits for.
     pub waiting_for: Vec<String>,
+    /// How long it waits for them, until, in Unix seconds.
+    pub patient_until: i64,
     /// Where the page is that turns it, a path.
     pub rotate: String,
+    /// Where the page is that tries the next key on one app, a path.
+    pub canary: String,
+    /// Apps that the next key signs for already.
+    pub canaries: Vec<CanaryShown>,
     /// The keys, those that are used first.
     pub keys: Vec<KeyRow>,
     /// Where now is on the timeline, of a thousand.
     pub now: u32,
+    /// Where the timeline begins, in Unix seconds.
+    pub begins: i64,
+    /// Where it ends.
+    pub ends: i64,
+    /// Whether it is so long that dates tell it.
+    pub daily: bool,
+}
+
+/// An app that the next key signs for already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanaryShown {
+    /// The client id.
+    pub id: String,
+    /// Until when, in Unix seconds.
+    pub until: i64,
 }
 
 /// A key.
@@ -69,8 +98,8 @@ pub struct KeyRow {
     pub alg: &'static str,
     /// The state.
     pub state: KeyState,
-    /// When it signs, or began to, in Unix seconds.
-    pub signs_from: i64,
+    /// When it signs, or began to, in Unix seconds; none if it never did and never will.
+    pub signs_from: Option<i64>,
     /// When it leaves the key set.
     pub leaves_at: Option<i64>,
     /// Why it was revoked.
@@ -113,6 +142,14 @@ pub struct StrangerShown {
     pub seen: i64,
 }
 
+impl CanaryShown {
+    /// Those of a key.
+    pub(in crate::http) fn of(canaries: &[Canary], kid: &KeyId) -> Vec<Self> {
+        let own = canaries.iter().filter(|canary| canary.kid == *kid);
+        own.map(|canary| Self { id: canary.client.as_str().to_owned(), until: canary.until.as_seconds() }).collect()
+    }
+}
+
 impl KeysView {
     #[expect(clippy::unused_self, reason = "every page of the room says where it stands")]
     fn here(&self) -> Section {
@@ -126,6 +163,8 @@ impl Said {
             Self::Turned => "keys-said-turned",
             Self::Planned => "keys-said-planned",
             Self::Revoked => "keys-said-revoked",
+            Self::Canary => "keys-said-canary",
+            Self::CanaryEnded => "keys-said-canary-ended",
         })
     }
 }
@@ -145,6 +184,14 @@ impl KeyRow {
             KeyState::Retiring => "key-retiring",
             KeyState::Retired => "key-retired",
             KeyState::Revoked => "key-revoked",
+        })
+    }
+
+    fn signs_word(&self, t: &Language) -> Cow<'static, str> {
+        t.get(match self.state {
+            KeyState::Pending => "keys-will-sign",
+            KeyState::Active => "keys-signs-since",
+            KeyState::Retiring | KeyState::Retired | KeyState::Revoked => "keys-signed-from",
         })
     }
 
@@ -261,7 +308,7 @@ mod samples {
             kid: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into(),
             alg: "ES256",
             state,
-            signs_from: NOW - 86_400,
+            signs_from: (state != KeyState::Revoked).then_some(NOW - 86_400),
             leaves_at: (state == KeyState::Retiring).then_some(NOW + 3_600),
             reason: reason.map(Into::into),
             revoke: (state != KeyState::Revoked).then(|| "/admin/keys/0ZcO/revoke".into()),
@@ -275,12 +322,19 @@ mod samples {
             let ring = RingShown {
                 alg: "ES256",
                 next: Some(NOW + 9_000),
+                late: false,
                 waiting_for: vec![],
+                patient_until: NOW + 269_000,
                 rotate: "/admin/keys/ES256/rotate".into(),
+                canary: "/admin/keys/ES256/canary".into(),
+                canaries: vec![],
                 keys: [KeyState::Active, KeyState::Pending, KeyState::Retiring, KeyState::Retired]
                     .map(|state| key(state, None))
                     .into(),
                 now: 500,
+                begins: NOW - 3_888_000,
+                ends: NOW + 3_888_000,
+                daily: true,
             };
             let app = AppShown {
                 id: "robot".into(),
@@ -307,7 +361,12 @@ mod samples {
                     "lagging",
                     Self {
                         said: Some(Said::Planned),
-                        rings: vec![RingShown { waiting_for: vec!["robot".into()], ..ring.clone() }],
+                        rings: vec![RingShown {
+                            late: true,
+                            daily: false,
+                            waiting_for: vec!["robot".into()],
+                            ..ring.clone()
+                        }],
                         apps: vec![lagging],
                         ..usual.clone()
                     },
@@ -320,7 +379,7 @@ mod samples {
                         rings: vec![RingShown {
                             keys: vec![key(KeyState::Revoked, Some(hostile))],
                             next: None,
-                            ..ring
+                            ..ring.clone()
                         }],
                         strangers: vec![StrangerShown {
                             origin: "2001:db8:1234:5678:9abc:def0:1234:5678".into(),
@@ -331,6 +390,18 @@ mod samples {
                         ..usual.clone()
                     },
                 ),
+                (
+                    "canary",
+                    Self {
+                        said: Some(Said::Canary),
+                        rings: vec![RingShown {
+                            canaries: vec![CanaryShown { id: "robot".into(), until: NOW + 3_600 }],
+                            ..ring
+                        }],
+                        ..usual.clone()
+                    },
+                ),
+                ("canary-ended", Self { said: Some(Said::CanaryEnded), ..usual.clone() }),
                 ("turned", Self { said: Some(Said::Turned), apps: vec![], ..usual.clone() }),
                 ("usual", usual),
             ]

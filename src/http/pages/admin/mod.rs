@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod audit;
+pub mod canary;
 pub mod confirm;
 pub mod elevate;
 pub mod keys;
