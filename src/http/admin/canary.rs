@@ -10,6 +10,7 @@ use super::guard::{Admin, AdminForm, Elevated, ElevatedForm};
 use super::keys::{alg_at, desk, fault, follow, next_of};
 use super::{not_found, room};
 use crate::domain::alg::Alg;
+use crate::domain::client::Client;
 use crate::domain::id::ClientId;
 use crate::http::doors::Doors;
 use crate::http::pages::admin::canary::{AppChoice, CanaryView};
@@ -83,7 +84,7 @@ async fn page(mut admin: Admin, alg: Alg, unknown: Option<String>, status: Statu
         let singing = desk.canaries().await?;
         let from = desk.policy.safe_from(next.published_at);
         let mut apps = clients::list(&mut doors.app().store.read().await?).await?;
-        apps.retain(|client| client.is_active());
+        apps.retain(Client::is_active);
         let apps = apps
             .iter()
             .take(OFFERED)
