@@ -19,8 +19,9 @@ use crate::keys::policy::KeyPolicy;
 use crate::keys::ring::Keys;
 use crate::keys::roots::Roots;
 use crate::keys::sightings::Sightings;
+use crate::keys::state::KeyState;
 use crate::keys::vault::{Purpose, Vault};
-use crate::keys::{KeysError, bootstrap};
+use crate::keys::{KeysError, bootstrap, journal};
 use crate::oauth::provider::Provider;
 use crate::store::changes::Kind;
 use crate::store::directory::Directory;
@@ -59,6 +60,7 @@ pub struct App {
     process: String,
     /// Milliseconds by which the database's clock was ahead when it was last measured, or [`NOT_MEASURED`].
     clock_difference: AtomicI64,
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// Why the house could not be built.
@@ -124,7 +126,7 @@ impl App {
             steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
             config,
         });
-        Ok(Self {
+        let app = Self {
             clock,
             store,
             vault,
@@ -133,7 +135,10 @@ impl App {
             sightings: Sightings::default(),
             process,
             clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
-        })
+            reading: tokio::sync::Mutex::new(()),
+        };
+        app.remember_revoked().await;
+        Ok(app)
     }
 
     /// The file with the set-up link, where it may not go to the log.
@@ -196,11 +201,32 @@ impl App {
         if self.provider.keys.counter() == counters.keys {
             self.provider.keys.confirm(now);
         } else {
+            // One at a time: whoever reads later must not be overtaken by who read earlier.
+            let reading = self.reading.lock().await;
             read_keys(&self.store, &self.vault, (&self.provider.roots, &self.provider.keys), counters.keys, now)
                 .await?;
+            drop(reading);
+            self.remember_revoked().await;
         }
         self.provider.directory.refresh(&self.store, counters, now).await?;
         Ok(())
+    }
+
+    /// Writes revoked keys beside the database too, for the day when an older one is restored; also those that another process, or a
+    /// command on another machine, has revoked.
+    async fn remember_revoked(&self) {
+        let ring = self.provider.keys.ring();
+        let revoked = ring.records().filter(|record| record.state == KeyState::Revoked);
+        let revoked: Vec<_> = revoked.map(|record| (record.kid().to_string(), record.changed_at)).collect();
+        let file = self.config().data_folder().join(journal::FILE);
+        let shown = file.display().to_string();
+        let written = tokio::task::spawn_blocking(move || journal::catch_up(&file, &revoked)).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(
+                alarm = "key journal", %error, file = shown,
+                "revoked keys could not be written to the journal that a restore takes over"
+            );
+        }
     }
 
     /// Whether the database has a clock of its own, and it agrees with this machine's: then the time is right.
@@ -285,14 +311,12 @@ async fn read_keys(
             Err(error) => tracing::error!(alarm = "vault", %error, "the database's master key cannot be followed"),
             Ok(()) => {}
         }
-        // The ring last: if the others cannot be read, its counter brings us here again.
         roots.reload(store, vault).await?;
-        keys.reload(store, vault, now).await?;
-        // Did the ring see a change that the others were too early for?
-        if keys.counter() == counter {
+        // The ring last: what it sees, the others have seen. Did something change that they were too early for?
+        if keys.reload_at(store, vault, counter, now).await? {
             return Ok(());
         }
-        counter = keys.counter();
+        counter = changes::read(&mut store.read().await?).await?.keys;
     }
 }
 

@@ -209,6 +209,7 @@ fn a_revoked_key_is_out_at_once_and_what_waits_takes_over() {
     assert!(journal.into_iter().any(|text| text.contains(&lost)), "it stands beside the database too");
 
     // What cannot be done is said, and recorded.
+    assert!(place.fails(2, &["keys", "revoke", &next, "--lost", "world", "--reason", "x"]).contains("key or host"));
     assert!(place.fails(1, &["keys", "revoke", &lost, "--reason", "again"]).contains("was revoked before"));
     assert!(place.fails(1, &["keys", "revoke", "nonsense", "--reason", "lost"]).contains("there is no key"));
     let refused = audited(&place, "key.refused");
@@ -220,4 +221,40 @@ fn a_revoked_key_is_out_at_once_and_what_waits_takes_over() {
     }
     assert_eq!(kid(&place, "active", "ES256"), next);
     place.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn after_a_lost_host_nothing_that_lay_on_it_counts() {
+    let place = with_keys();
+    let old: BTreeSet<String> =
+        ["active", "pending"].iter().flat_map(|state| kids(&place, state)).map(|(_, kid)| kid).collect();
+    let named = kid(&place, "active", "RS256");
+    let (data, words) = place.ok(&["keys", "revoke", &named, "--lost", "host", "--reason", "the machine was stolen"]);
+    assert!(data.contains("all keys of all algorithms") && data.contains("everyone signs in again"), "{data}");
+    for left in ["keys rewrap --make", "clients rotate-secret", "TLS key"] {
+        assert!(words.contains(left), "{left} is not in {words}");
+    }
+    let revoked: BTreeSet<String> = kids(&place, "revoked").into_iter().map(|(_, kid)| kid).collect();
+    assert_eq!((revoked.len(), &revoked), (4, &old));
+    for state in ["active", "pending"] {
+        let algs: Vec<String> = kids(&place, state).into_iter().map(|(alg, _)| alg).collect();
+        assert_eq!(algs, ["ES256", "RS256"], "{state}");
+    }
+    let journal = std::fs::read_to_string(place.path().join("data/revoked-keys.jsonl")).unwrap();
+    assert!(old.iter().all(|kid| journal.contains(kid)), "{journal}");
+    assert_eq!(audited(&place, "all.end").len(), 1);
+
+    // A key that was thrown out before can be named too; what is left out of belief is nothing.
+    let report = place.json(&["keys", "revoke", &named, "--lost", "host", "--reason", "once more"]);
+    assert_eq!((&report["lost"], kids(&place, "revoked").len()), (&json!("host"), 8));
+    let (_, words) = place.ok(&["keys", "export-jwks"]);
+    assert!(!words.contains("left out"), "{words}");
+    // A server writes down what the journal lacks, whoever has revoked it.
+    std::fs::remove_file(place.path().join("data/revoked-keys.jsonl")).unwrap();
+    Server::start(&mut place.command(&["serve"])).unwrap().kill();
+    let journal = std::fs::read_to_string(place.path().join("data/revoked-keys.jsonl")).unwrap();
+    assert_eq!((journal.lines().count(), old.iter().all(|kid| journal.contains(kid))), (8, true), "{journal}");
+    let (whole, _) = place.ok(&["audit", "verify"]);
+    assert!(whole.contains("the chain is whole"), "{whole}");
+    place.ok(&["keys", "rotate", "--now"]);
 }

@@ -193,6 +193,7 @@ keys-title = Keys
 keys-lead = These keys sign tokens. They turn by themselves; the next one is published long before it signs.
 keys-said-turned = The next key signs.
 keys-said-planned = Planned. The next key signs as soon as that is safe and the apps have it.
+keys-said-all-revoked = All keys are thrown out, and everyone has to sign in again.
 keys-said-revoked = The key is thrown out. Nothing that it signed is trusted any more.
 keys-said-canary = The next key signs for that app, for an hour.
 keys-said-canary-ended = The next key waits for its turn again.
@@ -272,8 +273,19 @@ revoke-recovered = All recovered by
 revoke-at-once = This service refuses its tokens at once. Apps do as soon as they fetch the key set.
 revoke-stay-signed-in = People stay signed in. Their apps get new tokens when they refresh.
 revoke-for-ever = It cannot be taken back.
+revoke-host-title = Throw out all keys?
+revoke-host-what = For when the machine itself was lost, and not only this key: all keys of all algorithms and all secrets that lie in the database are replaced.
+revoke-host-instead = The machine was lost, and not only this key
+revoke-host = Throw out all keys
+revoke-sessions-count = { $count ->
+    [0] Nobody is signed in
+    [one] { $count } session ends, yours too
+   *[other] { $count } sessions end, yours too
+}
+revoke-host-sign-in = Everyone is signed out and signs in again, you too.
+revoke-host-left = Make a new master key first, if you can: what is replaced is then sealed under it. Secrets of apps, the database’s password and the TLS key are left to you.
 revoke-reason = Why
 revoke-reason-hint = This is published in the key history. Name no person.
 revoke-type = Type { $word } to go on
 revoke-wrong-reason = Write why, in 200 characters at most.
-revoke-wrong-word = The characters you typed are not those of the key.
+revoke-wrong-word = You typed something else than what was asked for.

@@ -9,7 +9,9 @@
 //! and the salt goes, so that nobody can find by trying what was there; the commitment stays, and with it the chain. What stands
 //! there instead has a MAC of its own: without the key nobody erases.
 //!
-//! **Keys.** A row holds the id of the key that sealed it. A chain under another key can so be told from a forged one.
+//! **Keys.** A row holds the id of the key that sealed it. A chain under another key can so be told from a forged one. After a
+//! machine was lost there is a new key. It vouches for where the chain stood by then (`audit_turns`): who has the former key can
+//! seal nothing behind that row, and change nothing before it, but erase.
 //!
 //! What the chain cannot show: what was changed before it was sealed, rows that were inserted from outside and then sealed, and
 //! that the newest rows are gone together with the head. For the last there are checkpoints (`checkpoint.rs`).
@@ -17,18 +19,27 @@
 use crate::crypto::encoding::{b64u, from_b64u};
 use crate::crypto::mac::{Framed, MacKey};
 use crate::crypto::{digest, random};
+use crate::keys::lost_host::turned;
+use crate::keys::macs::key_id;
 use crate::keys::vault::{Purpose, Vault};
 use crate::store::audit::Recorded;
 use crate::store::audit_chain::{Seal, SealedRow};
+use crate::store::audit_turns::Turn;
 
 /// Stands where an actor or a subject was erased.
 pub const ERASED: &str = "erased";
 /// Stands where data were erased.
 const NO_DATA: &str = "{}";
 
-/// The key that seals audit rows, and its id.
+/// The key that seals audit rows, with its id, and those that did before it was lost, the latest first.
 #[derive(Debug, Clone)]
 pub struct ChainKey {
+    current: Named,
+    ended: Vec<Named>,
+}
+
+#[derive(Debug, Clone)]
+struct Named {
     key: MacKey,
     id: String,
 }
@@ -56,18 +67,33 @@ pub struct Parts {
 }
 
 impl ChainKey {
-    /// Draws the key from the vault.
+    /// Draws the keys from the vault, as it is now.
     #[must_use]
     pub fn from_vault(vault: &Vault) -> Self {
-        let key = vault.mac_key(Purpose::Audit);
-        let id = b64u(key.sign(&[Framed::of(&["key id"]).as_bytes()])).chars().take(16).collect();
-        Self { key, id }
+        let mut ended = vault.macs(Purpose::Audit).each(|key| Named { key: key.clone(), id: key_id(key) });
+        Self { current: ended.remove(0), ended }
     }
 
     /// The id of the key.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.current.id
+    }
+
+    /// The ids of the keys that were replaced, the latest first.
+    pub fn ended(&self) -> impl Iterator<Item = &str> {
+        self.ended.iter().map(|key| key.id.as_str())
+    }
+
+    /// Whether a key that came after a former one vouches for where the chain stood when that one was replaced.
+    #[must_use]
+    pub fn vouches(&self, turn: &Turn) -> bool {
+        let mac = from_b64u(&turn.vouched).unwrap_or_default();
+        self.all().take_while(|key| key.id != turn.key_id).any(|key| key.key.verifies(&[turned(turn).as_bytes()], &mac))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Named> {
+        std::iter::once(&self.current).chain(&self.ended)
     }
 
     /// The seal of an event that follows the row with this number and MAC.
@@ -78,12 +104,12 @@ impl ChainKey {
             number: before.saturating_add(1),
             previous: previous.to_owned(),
             mac: String::new(),
-            key_id: self.id.clone(),
+            key_id: self.current.id.clone(),
             commitment: commitment(&salt, event),
             salt,
             erased: String::new(),
         };
-        seal.mac = self.mac(&row(event, &seal));
+        seal.mac = self.current.mac(&row(event, &seal));
         seal
     }
 
@@ -92,14 +118,12 @@ impl ChainKey {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, SealedRow { event, seal }: &SealedRow) -> Result<(), Flaw> {
-        if seal.key_id != self.id {
-            return Err(Flaw::OtherKey);
-        }
-        if !self.verifies(&row(event, seal), &seal.mac) {
+        let key = self.all().find(|key| key.id == seal.key_id).ok_or(Flaw::OtherKey)?;
+        if !key.verifies(&row(event, seal), &seal.mac) {
             return Err(Flaw::Changed);
         }
         let personal_part_fits = if seal.salt.is_empty() {
-            self.verifies(&remains(event, seal), &seal.erased)
+            self.all().any(|key| key.verifies(&remains(event, seal), &seal.erased))
         } else {
             seal.erased.is_empty() && commitment(&seal.salt, event) == seal.commitment
         };
@@ -119,10 +143,12 @@ impl ChainKey {
             }
         }
         row.seal.salt.clear();
-        row.seal.erased = self.mac(&remains(&row.event, &row.seal));
+        row.seal.erased = self.current.mac(&remains(&row.event, &row.seal));
         row
     }
+}
 
+impl Named {
     fn mac(&self, fields: &Framed) -> String {
         b64u(self.key.sign(&[fields.as_bytes()]))
     }

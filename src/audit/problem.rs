@@ -50,6 +50,23 @@ pub enum Problem {
         /// The number of the later one.
         number: i64,
     },
+    /// A key was replaced, and what says where the chain stood by then is gone or forged.
+    TurnMissing {
+        /// The id of the former key.
+        key_id: String,
+    },
+    /// The chain up to where a key was replaced is not the one that stood there.
+    TurnDiffers {
+        /// The number of the newest row by then.
+        number: i64,
+    },
+    /// A row sealed by a former key after it was replaced.
+    FormerKey {
+        /// Its number.
+        number: i64,
+        /// The row.
+        id: String,
+    },
     /// Rows that another key sealed.
     AnotherKey {
         /// The first of them.
@@ -116,6 +133,20 @@ impl fmt::Display for Problem {
             Self::HistoriesMixed { number } => write!(
                 f,
                 "row {number} was not sealed after the row before it: two histories were mixed, as when a part of a back-up is put back"
+            ),
+            Self::TurnMissing { key_id } => write!(
+                f,
+                "key {key_id:?} was replaced, and what says how far the chain went by then is gone or forged: whoever has that key may \
+                 have written its rows anew"
+            ),
+            Self::TurnDiffers { number } => write!(
+                f,
+                "row {number} is not the one that was there when the key was replaced: the chain up to there was written anew with the \
+                 former key"
+            ),
+            Self::FormerKey { number, id } => write!(
+                f,
+                "row {number} ({id}) was sealed with a key that had been replaced by then: whoever has that key wrote it"
             ),
             Self::AnotherKey { from, to, key_id } => write!(
                 f,

@@ -26,6 +26,8 @@ pub enum Outcome {
     More(usize),
     /// Another process is at it.
     Another,
+    /// The chain goes on under a key that this process does not have yet.
+    AnotherKey,
 }
 
 /// Seals the oldest rows that wait, if no other process is at it.
@@ -36,6 +38,10 @@ pub async fn batch(store: &Store, key: &ChainKey, process: &str, now: Timestamp)
     let (key, process) = (key.clone(), process.to_owned());
     store
         .write(async move |tx| {
+            // Looked at first: who cannot seal leaves the lease to others.
+            if audit_chain::head(tx).await?.is_some_and(|head| !head.key_id.is_empty() && head.key_id != key.id()) {
+                return Ok(Outcome::AnotherKey);
+            }
             if !hold_lease(tx, &process, now).await? {
                 return Ok(Outcome::Another);
             }
@@ -63,6 +69,9 @@ pub async fn give_lease_back(store: &Store, process: &str) -> Result<(), StoreEr
 
 pub(super) async fn in_unit(tx: &mut Tx, key: &ChainKey) -> Result<Outcome, StoreError> {
     let head = audit_chain::head(tx).await?.ok_or_else(|| StoreError::corrupt("audit_head has no row"))?;
+    if !head.key_id.is_empty() && head.key_id != key.id() {
+        return Ok(Outcome::AnotherKey);
+    }
     let events = audit::unsealed(tx, BATCH).await?;
     let mut seals = Vec::with_capacity(events.len());
     let (mut number, mut mac) = (head.number, head.mac.clone());
@@ -74,7 +83,7 @@ pub(super) async fn in_unit(tx: &mut Tx, key: &ChainKey) -> Result<Outcome, Stor
     if events.is_empty() {
         return Ok(Outcome::All(0));
     }
-    if !audit_chain::advance(tx, &head, number, &mac).await? {
+    if !audit_chain::advance(tx, &head, (number, &mac), key.id()).await? {
         return Ok(Outcome::Another);
     }
     for (event, seal) in events.iter().zip(&seals) {
@@ -172,7 +181,12 @@ mod tests {
         let seen = audit_chain::head(&mut store.read().await.unwrap()).await.unwrap().unwrap();
         seal_all(&store).await;
         let stale = seen.clone();
-        assert!(!store.write(async move |tx| audit_chain::advance(tx, &stale, 1, "another").await).await.unwrap());
+        assert!(
+            !store
+                .write(async move |tx| audit_chain::advance(tx, &stale, (1, "another"), KEY.id()).await)
+                .await
+                .unwrap()
+        );
         let row = audit_chain::following(&mut store.read().await.unwrap(), (0, ""), 9).await.unwrap().remove(0);
         let again = KEY.seal(&row.event, (5, "another"));
         let id = row.event.id.clone();

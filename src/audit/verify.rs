@@ -7,6 +7,7 @@ use super::checkpoint::{Kept, Vouched};
 use super::problem::Problem;
 use crate::domain::time::Timestamp;
 use crate::store::audit_chain::{self, Head, SealedRow, Waiting};
+use crate::store::audit_turns::{self, Turn};
 use crate::store::{Store, StoreError};
 
 const PAGE: u32 = 1_000;
@@ -57,6 +58,7 @@ impl Report {
 pub async fn verify(store: &Store, key: &ChainKey, kept: &[Kept]) -> Result<Report, StoreError> {
     // Read first: what is sealed from here on may be there or not.
     let head = audit_chain::head(&mut store.read().await?).await?;
+    let turns = audit_turns::list(&mut store.read().await?).await?;
     let mut walk = Walk {
         key,
         kept,
@@ -66,7 +68,9 @@ pub async fn verify(store: &Store, key: &ChainKey, kept: &[Kept]) -> Result<Repo
         held: vec![false; kept.len()],
         head_fits: false,
         changed: Vec::new(),
+        turns: turns.into_iter().map(|turn| (turn, false)).collect(),
     };
+    walk.look_at_turns();
     let (mut number, mut id) = (i64::MIN, String::new());
     loop {
         // A connection for each page: nobody waits for the end of a long walk.
@@ -94,6 +98,8 @@ struct Walk<'w> {
     head_fits: bool,
     /// Rows whose MAC does not fit, for a second look when all are known.
     changed: Vec<SealedRow>,
+    /// Where the chain stood when a key was replaced, and whether that row was met.
+    turns: Vec<(Turn, bool)>,
 }
 
 /// The row before.
@@ -122,8 +128,19 @@ impl Walk<'_> {
         if sound && !twice && number == expected && !self.follows(&row) {
             self.report.add(Problem::HistoriesMixed { number });
         }
+        if self.turns.iter().any(|(turn, _)| sound && turn.key_id == row.seal.key_id && number > turn.number) {
+            self.report.add(Problem::FormerKey { number, id: row.event.id.clone() });
+        }
+        for (turn, met) in &mut self.turns {
+            *met |= turn.number == number && turn.mac == row.seal.mac;
+        }
         // A changed row is told of already; that the head does not know it says nothing more.
         self.head_fits |= self.head.is_some_and(|head| head.number == number && (!sound || head.mac == row.seal.mac));
+        for (turn, met) in std::mem::take(&mut self.turns) {
+            if !met && turn.number > 0 {
+                self.report.add(Problem::TurnDiffers { number: turn.number });
+            }
+        }
         for (kept, held) in self.kept.iter().zip(&mut self.held) {
             *held |= kept.number == number && kept.mac == row.seal.mac;
         }
@@ -133,6 +150,17 @@ impl Walk<'_> {
         }
         if let Some(flaw) = flaw {
             self.tell(flaw, row);
+        }
+    }
+
+    /// Each key that was replaced must have a row that says where, vouched for by a key that came after.
+    fn look_at_turns(&mut self) {
+        let key = self.key;
+        self.turns.retain(|(turn, _)| key.vouches(turn));
+        for key_id in key.ended() {
+            if !self.turns.iter().any(|(turn, _)| turn.key_id == key_id) {
+                self.report.add(Problem::TurnMissing { key_id: key_id.to_owned() });
+            }
         }
     }
 
@@ -194,9 +222,14 @@ impl Walk<'_> {
         let last = self.last.as_ref().map_or(0, |last| last.number);
         // The head moves with every sealing, so it is never behind a row that was seen.
         let is_behind = head_at_end.is_none_or(|head| head.number < last);
+        let key_of_head_counts =
+            self.head.is_some_and(|head| self.key.ended().next().is_none() || head.key_id == self.key.id());
         match self.head {
             Some(head) if head.number > last => self.report.add(Problem::EndMissing { last, head: head.number }),
-            Some(head) if !is_behind && (self.head_fits || (head.number == 0 && head.mac.is_empty())) => {}
+            Some(head)
+                if key_of_head_counts
+                    && !is_behind
+                    && (self.head_fits || (head.number == 0 && head.mac.is_empty())) => {}
             _ => self.report.add(Problem::HeadChanged),
         }
         for (kept, held) in self.kept.iter().zip(self.held) {

@@ -1,7 +1,12 @@
 //! Whatever somebody does to a chain, the walk finds it and says what it was.
 
 use super::*;
+use crate::audit::seal::{Outcome, in_unit};
 use crate::audit::testing::{KEY, NOW, act, seal_all, verified};
+use crate::domain::alg::Alg;
+use crate::keys::check_master_key;
+use crate::keys::policy::KeyPolicy;
+use crate::keys::turning::{self, Wish};
 use crate::keys::vault::Vault;
 use crate::store::testing::TestStore;
 
@@ -154,6 +159,48 @@ async fn a_chain_under_another_key_is_one_problem() {
     let report = verify(&store, &other, &[]).await.unwrap();
     assert_eq!(report.problems, [Problem::AnotherKey { from: 1, to: 10, key_id: KEY.id().to_owned() }]);
     assert_eq!(report.sealed, 10);
+}
+
+#[tokio::test]
+async fn a_former_key_seals_nothing_behind_a_newer_one() {
+    let store = TestStore::open().await;
+    let vault = Vault::over([1; 32]);
+    check_master_key(&store, &vault, NOW).await.unwrap();
+    let former = ChainKey::from_vault(&vault);
+    let (policy, wish) = (KeyPolicy::usual(&[Alg::ES256]), Wish::RevokeAll { reason: "stolen".to_owned() });
+    let seal = async |key: &ChainKey| {
+        let key = key.clone();
+        store.write(async move |tx| in_unit(tx, &key).await).await.unwrap()
+    };
+    act(&store, 1).await;
+    assert_eq!(seal(&former).await, Outcome::All(1));
+    turning::carry_out(&store, &vault, &policy, &wish, "cli", NOW).await.unwrap();
+    // Who has not heard of it adds nothing.
+    assert_eq!(seal(&former).await, Outcome::AnotherKey);
+    check_master_key(&store, &vault, NOW).await.unwrap();
+    let key = ChainKey::from_vault(&vault);
+    assert!(matches!(seal(&key).await, Outcome::All(1..)));
+    assert_eq!(verify(&store, &key, &[]).await.unwrap().problems, []);
+    // Who has the old key, and the database.
+    let (number, mac) = verify(&store, &key, &[]).await.unwrap().head.unwrap();
+    act(&store, 2).await;
+    let event = crate::store::audit::unsealed(&mut store.read().await.unwrap(), 1).await.unwrap().remove(0);
+    let (id, forged) = (event.id.clone(), former.seal(&event, (number, &mac)));
+    let head = forged.mac.clone();
+    assert!(store.write(async move |tx| audit_chain::seal(tx, &event.id, &forged).await).await.unwrap());
+    store.run(Box::leak(format!("UPDATE audit_head SET number = number + 1, mac = '{head}'").into_boxed_str())).await;
+    let problems = verify(&store, &key, &[]).await.unwrap().problems;
+    assert_eq!(problems, [Problem::FormerKey { number: number + 1, id }]);
+    // He writes all of it anew, and hides that there is another key.
+    store.run("UPDATE audit SET actor = 'user:nobody', number = NULL").await;
+    store.run("UPDATE audit_head SET number = 0, mac = '', key_id = ''").await;
+    assert!(matches!(seal(&former).await, Outcome::All(1..)));
+    let problems = verify(&store, &key, &[]).await.unwrap().problems;
+    assert!(problems.contains(&Problem::TurnDiffers { number: 1 }), "{problems:?}");
+    assert!(problems.contains(&Problem::HeadChanged), "{problems:?}");
+    store.run("UPDATE audit_turns SET number = 1000").await;
+    let problems = verify(&store, &key, &[]).await.unwrap().problems;
+    assert!(problems.contains(&Problem::TurnMissing { key_id: former.id().to_owned() }), "{problems:?}");
 }
 
 #[tokio::test]

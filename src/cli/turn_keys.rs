@@ -10,7 +10,7 @@ use crate::domain::id::ClientId;
 use crate::keys::state::KeyState;
 use crate::keys::vault::Vault;
 use crate::store::{Store, clients};
-use crate::tokens::consequences::Report;
+use crate::tokens::consequences::{Lost, Report};
 use crate::tokens::key_desk::{KeyDesk, Trial, reason_fits};
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,9 @@ pub(super) struct Revoke {
     /// Why; it is published in the key history
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// What was lost: the key; or the host that it lay on, so that all keys and roots are replaced and everyone signs in again
+    #[arg(long, value_name = "key|host", default_value = "key")]
+    lost: Lost,
     #[command(flatten)]
     confirmed: Confirmed,
     #[command(flatten)]
@@ -72,16 +75,16 @@ struct Confirmed {
 }
 
 impl Confirmed {
-    /// Has a person type a word.
-    fn ask(&self, word: &str) -> Result<(), Failure> {
+    /// Has a person type a word. False: nobody was asked.
+    fn ask(&self, word: &str) -> Result<bool, Failure> {
         let stdin = std::io::stdin();
         if self.yes || !stdin.is_terminal() {
-            return Ok(());
+            return Ok(false);
         }
         say(format!("Type {word} to go on:"));
         let mut typed = String::new();
         stdin.lock().read_line(&mut typed).map_err(Failure::failed)?;
-        if typed.trim() == word { Ok(()) } else { Err(Failure::failed("nothing was changed: that was another word")) }
+        if typed.trim() == word { Ok(true) } else { Err(Failure::failed("nothing was changed: that was another word")) }
     }
 }
 
@@ -97,6 +100,7 @@ impl<'c> House<'c> {
         Ok(Self { context, store, vault: context.vault(store).await? })
     }
 
+    /// A desk at this moment. Whoever has asked somebody comes to a new one: he may have thought for long.
     async fn at_desk<T>(&self, act: impl AsyncFnOnce(&KeyDesk<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
         let config = self.context.config()?;
         act(&KeyDesk {
@@ -122,12 +126,12 @@ impl<'c> House<'c> {
 pub(super) async fn rotate(context: &Context, store: &Store, arguments: &Rotate) -> Result<(), Failure> {
     let house = House::open(context, store).await?;
     let algs = house.algs(arguments.alg)?;
+    if arguments.now {
+        house.at_desk(async |desk| say_what_breaks(desk, &algs).await).await?;
+        arguments.confirmed.ask("now")?;
+    }
     house
         .at_desk(async |desk| {
-            if arguments.now {
-                say_what_breaks(desk, &algs).await?;
-                arguments.confirmed.ask("now")?;
-            }
             let rotated = desk.rotate(&algs, arguments.now).await?;
             for one in rotated.iter().filter(|one| !one.active && !one.waiting_for.is_empty()) {
                 say(format!(
@@ -159,6 +163,7 @@ fn until(desk: &KeyDesk<'_>, planned: &str) -> String {
 async fn say_what_breaks(desk: &KeyDesk<'_>, algs: &[Alg]) -> Result<(), Failure> {
     let (records, _) = desk.records().await?;
     let known = desk.propagation().await?;
+    let mut breaks = false;
     for alg in algs {
         let waiting = records.iter().filter(|key| key.alg() == *alg && key.state == KeyState::Pending);
         let Some(next) = waiting.min_by_key(|key| key.published_at) else {
@@ -166,6 +171,7 @@ async fn say_what_breaks(desk: &KeyDesk<'_>, algs: &[Alg]) -> Result<(), Failure
         };
         let safe = desk.policy.safe_from(next.published_at);
         if !safe.has_passed(desk.now) {
+            breaks = true;
             say(format!(
                 "{alg}: apps that keep the key set may not know {} before {safe} and will refuse new tokens until they fetch it",
                 next.kid()
@@ -173,8 +179,12 @@ async fn say_what_breaks(desk: &KeyDesk<'_>, algs: &[Alg]) -> Result<(), Failure
         }
         let lagging = known.waiting_for(next, desk.now);
         if !lagging.is_empty() {
+            breaks = true;
             say(format!("{alg}: not yet seen to have the key: {}", words(&lagging)));
         }
+    }
+    if !breaks {
+        say("Nobody lags: every app that checks tokens was seen to have the next key.");
     }
     Ok(())
 }
@@ -210,24 +220,43 @@ pub(super) async fn revoke(context: &Context, store: &Store, arguments: &Revoke)
         return Err(Failure::wrong("--reason: write why in 1 to 200 characters, on one line"));
     }
     let house = House::open(context, store).await?;
+    let report = house.at_desk(async |desk| Ok(desk.consequences(&arguments.kid, arguments.lost).await?)).await?;
+    if let Some(report) = &report {
+        say(as_text(report));
+        say(format!("The reason will be published in the key history: {reason}"));
+    }
+    let asked = match (arguments.lost, &report) {
+        (Lost::Host, _) => arguments.confirmed.ask("host")?,
+        (Lost::Key, Some(report)) => arguments.confirmed.ask(&report.kid.chars().take(8).collect::<String>())?,
+        // Its row cannot be believed, so nobody trusts it.
+        (Lost::Key, None) => false,
+    };
     house
         .at_desk(async |desk| {
-            let report = desk.consequences(&arguments.kid, false).await?;
-            if let Some(report) = &report {
-                say(as_text(report));
-                say(format!("The reason will be published in the key history: {reason}"));
-                arguments.confirmed.ask(&report.kid.chars().take(8).collect::<String>())?;
+            if let Some(error) = desk.revoke(&arguments.kid, arguments.lost, reason).await? {
+                say(format!(
+                    "warning: the journal of revoked keys could not be written, a running server will do it: {error}"
+                ));
             }
-            desk.revoke(&arguments.kid, reason).await?;
-            say("The key is revoked. Running servers follow within seconds.");
-            match report {
-                Some(report) => arguments.format.print(&report, || as_text(&report)),
-                // Its row could not be believed, so nobody trusted it.
-                None => Ok(()),
-            }
+            Ok(())
         })
-        .await
+        .await?;
+    say(match arguments.lost {
+        Lost::Key => "The key is revoked. Running servers follow within seconds.",
+        Lost::Host => AFTER_A_LOST_HOST,
+    });
+    match report {
+        Some(report) if arguments.format.json || !asked => arguments.format.print(&report, || as_text(&report)),
+        _ => Ok(()),
+    }
 }
+
+const AFTER_A_LOST_HOST: &str = "\
+All keys are revoked, and what lay on the host is replaced. Running servers follow within seconds. What is left to you:
+- a new master key, unless you have made one since: `frontdesk keys rewrap --make FILE`
+- new secrets for apps whose secrets passed through the host: `frontdesk clients rotate-secret ID`
+- new passwords, where the master key went with the database: whoever has both has the hashes
+- the host's other secrets: the database's password, the TLS key";
 
 pub(super) async fn drill(context: &Context, store: &Store, arguments: &Drill) -> Result<(), Failure> {
     let house = House::open(context, store).await?;
@@ -243,10 +272,18 @@ pub(super) async fn drill(context: &Context, store: &Store, arguments: &Drill) -
 
 fn as_text(report: &Report) -> String {
     let list = |ids: &[String]| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+    let (lost, stay) = match report.lost {
+        Lost::Key => (String::new(), "they stay signed in".to_owned()),
+        Lost::Host => (
+            "lost          the host: all keys of all algorithms, and all roots\n".to_owned(),
+            format!("{} sessions end, and everyone signs in again", report.sessions),
+        ),
+    };
     format!(
         "key           {} ({}, {})\n\
+         {lost}\
          live tokens   {} at most: refused by us at once, by apps when they fetch the key set\n\
-         people        {} hold such tokens; they stay signed in\n\
+         people        {} hold such tokens; {stay}\n\
          apps          {} ({})\n\
          not ready     {}\n\
          recovered by  {}\n",

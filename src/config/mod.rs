@@ -167,7 +167,7 @@ impl Config {
     pub fn retire_window(&self) -> Duration {
         self.keys.retire_window.unwrap_or_else(|| {
             let longest = LONGEST_ACCESS_TOKEN.max(self.tokens.id_token_ttl);
-            let computed = longest + seconds(300) + self.keys.jwks_max_age + hours(1);
+            let computed = longest + seconds(300) + self.after_the_last_token() + hours(1);
             computed.max(hours(24))
         })
     }
@@ -176,8 +176,13 @@ impl Config {
     /// its tokens.
     #[must_use]
     pub fn longest_access_token(&self) -> Duration {
-        let margin = self.keys.clock_skew + self.keys.jwks_max_age;
-        self.retire_window().saturating_sub(margin).min(LONGEST_ACCESS_TOKEN)
+        self.retire_window().saturating_sub(self.after_the_last_token()).min(LONGEST_ACCESS_TOKEN)
+    }
+
+    /// How much longer than a token's life a replaced key must stay published: clocks differ, APIs keep a key set for a while, and a
+    /// process that cannot reach the database goes on signing with the old key for a while.
+    fn after_the_last_token(&self) -> Duration {
+        self.keys.clock_skew + self.keys.jwks_max_age.max(self.limits.stale_stop)
     }
 }
 

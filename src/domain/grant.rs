@@ -101,6 +101,8 @@ pub enum EndReason {
     Subject,
     /// An administrator ended it.
     Admin,
+    /// It was about when a machine of ours was lost.
+    HostLost,
 }
 
 impl EndReason {
@@ -122,6 +124,7 @@ impl EndReason {
             Self::Retries => "retries",
             Self::Subject => "subject",
             Self::Admin => "admin",
+            Self::HostLost => "host_lost",
         }
     }
 

@@ -21,7 +21,7 @@ use crate::store::{Db, Store, StoreError, canaries, signing_keys};
 /// How long it sings.
 const LASTS: Duration = Duration::from_secs(3600);
 
-/// Has the waiting key of an algorithm sign for an app from now on. It stops by itself.
+/// Has the waiting keys of some algorithms sign for an app from now on, or none of them. It stops by itself.
 ///
 /// # Errors
 /// [`KeysError::Refused`] where no key waits, or it is not published for long enough.
@@ -29,12 +29,12 @@ pub async fn begin(
     store: &Store,
     vault: &Vault,
     policy: &KeyPolicy,
-    (client, alg): (&ClientId, Alg),
+    (client, algs): (&ClientId, &[Alg]),
     actor: &str,
     now: Timestamp,
-) -> Result<Canary, KeysError> {
+) -> Result<Vec<Canary>, KeysError> {
     let mac_key = vault.mac_key(Purpose::SigningKey);
-    let (policy, client, actor) = (policy.clone(), client.clone(), actor.to_owned());
+    let (policy, client, algs, actor) = (policy.clone(), client.clone(), algs.to_vec(), actor.to_owned());
     let outcome = store
         .write(async move |tx| {
             changes::bump(tx, Kind::Keys).await?;
@@ -44,16 +44,21 @@ pub async fn begin(
                 .filter_map(|row| KeyRecord::verified(row, &mac_key).ok())
                 .map(|record| Standing::from(&record))
                 .collect();
-            let kid = match rotation::may_try(&keys, &policy, alg, now) {
-                Ok(kid) => kid,
+            let kids: Result<Vec<_>, _> =
+                algs.iter().map(|alg| rotation::may_try(&keys, &policy, *alg, now).map(|kid| (*alg, kid))).collect();
+            let kids = match kids {
+                Ok(kids) => kids,
                 Err(refused) => return Ok(Err(refused)),
             };
-            let until = now.plus(LASTS);
-            canaries::begin(tx, client.as_str(), kid.as_str(), until).await?;
-            let data = json!({"alg": alg, "client_id": client.as_str(), "until": until.as_seconds()});
-            let event = Event { actor: &actor, action: "key.canary", subject: kid.as_str(), data };
-            audit::record(tx, &event, now).await?;
-            Ok(Ok(Canary { client, kid, until }))
+            let (until, mut begun) = (now.plus(LASTS), Vec::new());
+            for (alg, kid) in kids {
+                canaries::begin(tx, client.as_str(), kid.as_str(), until).await?;
+                let data = json!({"alg": alg, "client_id": client.as_str(), "until": until.as_seconds()});
+                let event = Event { actor: &actor, action: "key.canary", subject: kid.as_str(), data };
+                audit::record(tx, &event, now).await?;
+                begun.push(Canary { client: client.clone(), kid, until });
+            }
+            Ok(Ok(begun))
         })
         .await?;
     Ok(outcome?)
@@ -114,26 +119,30 @@ mod tests {
     #[tokio::test]
     async fn for_one_app_the_next_key_signs_for_an_hour() {
         let store = TestStore::open().await;
-        let (vault, policy) = (vault(), KeyPolicy::usual(&[Alg::ES256]));
+        let both = [Alg::ES256, Alg::RS256];
+        let (vault, policy) = (vault(), KeyPolicy::usual(&both));
         let (keys, _) = bootstrap::start(&store, &vault, &policy, NOW).await.unwrap();
         let shop = ClientId::new("shop");
-        let try_at = async |now| begin(&store, &vault, &policy, (&shop, Alg::ES256), "cli", now).await;
+        let try_at = async |now| begin(&store, &vault, &policy, (&shop, &both), "cli", now).await;
         let too_young = try_at(NOW.plus(Duration::from_secs(3_600))).await;
         assert!(matches!(too_young, Err(KeysError::Refused(Refused::TooYoung { .. }))), "{too_young:?}");
         let now = NOW.plus(policy.publish_ahead).plus(Duration::from_secs(1));
-        let canary = try_at(now).await.unwrap();
-        assert_eq!(canary.until, now.plus(LASTS));
+        let [canary, other] = try_at(now).await.unwrap().try_into().unwrap();
+        assert_eq!((canary.until, other.until), (now.plus(LASTS), now.plus(LASTS)));
+        assert_eq!(try_at(now).await.unwrap().len(), 2, "asked again, it goes on");
         keys.reload(&store, &vault, now).await.unwrap();
         let ring = keys.ring();
         let active = ring.signer(Alg::ES256).unwrap().kid().clone();
         assert_ne!(canary.kid, active);
         let signs_for = |client: &str, now| ring.signer_for(client, Alg::ES256, now).unwrap().kid().clone();
         assert_eq!((signs_for("shop", now), signs_for("other", now)), (canary.kid.clone(), active.clone()));
+        let rs256 = ring.signer_for("shop", Alg::RS256, now).unwrap().kid().clone();
+        assert_eq!(rs256, other.kid, "for every algorithm");
         let token = ring.signer_for("shop", Alg::ES256, now).unwrap().sign(Typ::AccessToken, b"{}").unwrap();
         let over = canary.until;
         assert_eq!(signs_for("shop", over), active, "it stops by itself");
         assert!(ring.verify(&token, VerifyFor::AccessToken, over).is_ok(), "and its tokens are good to their end");
-        assert_eq!((ring.canaries(now).count(), ring.canaries(over).count()), (1, 0));
+        assert_eq!((ring.canaries(now).count(), ring.canaries(over).count()), (2, 0));
         let last = audit::about(&mut store.read().await.unwrap(), canary.kid.as_str(), 1).await.unwrap().remove(0);
         assert_eq!(last.action, "key.canary");
     }
@@ -141,14 +150,12 @@ mod tests {
     #[tokio::test]
     async fn one_that_has_shown_enough_is_ended_alone() {
         let store = TestStore::open().await;
-        let (vault, policy) = (vault(), KeyPolicy::usual(&[Alg::ES256, Alg::RS256]));
+        let both = [Alg::ES256, Alg::RS256];
+        let (vault, policy) = (vault(), KeyPolicy::usual(&both));
         let (keys, _) = bootstrap::start(&store, &vault, &policy, NOW).await.unwrap();
         let shop = ClientId::new("shop");
         let now = NOW.plus(policy.publish_ahead).plus(Duration::from_secs(1));
-        let mut tried = Vec::new();
-        for alg in [Alg::ES256, Alg::RS256] {
-            tried.push(begin(&store, &vault, &policy, (&shop, alg), "cli", now).await.unwrap());
-        }
+        let tried = begin(&store, &vault, &policy, (&shop, &both), "cli", now).await.unwrap();
         let sing = async |now| {
             let mut kids: Vec<_> = singing(&mut store.read().await.unwrap(), now).await.unwrap();
             kids.sort_by_key(|canary| canary.kid != tried[0].kid);

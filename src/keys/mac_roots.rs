@@ -35,23 +35,21 @@ pub(super) async fn adopt(
     Ok(Ok(()))
 }
 
-/// Makes a new root, and ends the one that counted. Whatever is MACed anew in the same unit of work is MACed under what is
-/// returned. All processes follow; what they MACed under the old root meanwhile is not honoured, client secrets excepted.
+/// Puts a [`fresh`] root in the place of the one that counted. Whatever stays good is MACed anew in the same unit of work. All
+/// processes follow; what they MACed under the old root meanwhile is not honoured, client secrets excepted.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn new_root(tx: &mut Tx, vault: &Vault, now: Timestamp) -> Result<MacRoot, StoreError> {
+pub(super) async fn replace(tx: &mut Tx, row: &MacRootRow, now: Timestamp) -> Result<(), StoreError> {
     changes::bump(tx, Kind::Keys).await?;
-    let (row, root) = fresh(vault, now);
     mac_roots::end(tx, now).await?;
-    mac_roots::insert(tx, &row).await?;
-    Ok(root)
+    if mac_roots::insert(tx, row).await? { Ok(()) } else { Err(StoreError::Busy) }
 }
 
 /// Opens the roots. An ended one that does not open raises an alarm and is left out; without the one that counts, nothing goes.
 pub(super) fn build(rows: &[MacRootRow], vault: &Vault) -> Result<MacRoots, VaultError> {
-    let (current, ended) = match rows.split_first() {
-        Some((current, ended)) if current.ended_at.is_none() => (open(current, vault)?, ended),
+    let (id, current, ended) = match rows.split_first() {
+        Some((current, ended)) if current.ended_at.is_none() => (current.id.clone(), open(current, vault)?, ended),
         _ => return Err(damaged()),
     };
     let opened = |row: &MacRootRow| {
@@ -61,7 +59,7 @@ pub(super) fn build(rows: &[MacRootRow], vault: &Vault) -> Result<MacRoots, Vaul
             )
             .ok()
     };
-    Ok(MacRoots { current, ended: ended.iter().filter_map(opened).collect() })
+    Ok(MacRoots { id, current, ended: ended.iter().filter_map(opened).collect() })
 }
 
 fn row(root: &[u8; 32], vault: &Vault, now: Timestamp) -> MacRootRow {
@@ -169,7 +167,8 @@ mod tests {
         for round in 1..=2_usize {
             let vault = Vault::over([1; 32]);
             check_master_key(&store, &vault, NOW).await.unwrap();
-            let root = store.write(async move |tx| new_root(tx, &vault, NOW).await).await.unwrap();
+            let (row, root) = fresh(&vault, NOW);
+            store.write(async move |tx| replace(tx, &row, NOW).await).await.unwrap();
             let made = root.key(Purpose::ClientSecret).sign(&[b"x"]);
             assert_eq!(held.sign(&[b"x"]), latest, "until it looks");
             follow(&store, &other).await.unwrap();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::crypto::mac::{MacKey, subkey};
+use crate::crypto::encoding::b64u;
+use crate::crypto::mac::{Framed, MacKey, subkey};
 
 /// What a MAC key is for. Keys of different purposes tell nothing of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,9 +95,17 @@ impl fmt::Debug for MacRoot {
     }
 }
 
+/// The id of a MAC key, which tells nothing of the key.
+#[must_use]
+pub fn key_id(key: &MacKey) -> String {
+    b64u(key.sign(&[Framed::of(&["key id"]).as_bytes()])).chars().take(16).collect()
+}
+
 /// The root that counts, and those that have ended.
 #[derive(Debug)]
 pub struct MacRoots {
+    /// The identity of the root that counts; empty where the master key is the root.
+    pub id: String,
     /// What new MACs are made under.
     pub current: MacRoot,
     /// What older MACs may have been made under, the latest first.

@@ -139,6 +139,28 @@ pub async fn follow(store: &Store, vault: &Vault) -> Result<(), MasterKeyMismatc
     vault.follow(&kek_id, roots).map_err(MasterKeyMismatch::MacRoot)
 }
 
+/// With what a vault seals and MACs at a moment.
+#[derive(Debug, Clone)]
+pub(super) struct Stand {
+    seals_with: String,
+    mac_root: String,
+}
+
+impl Stand {
+    pub(super) fn of(vault: &Vault) -> Self {
+        Self { seals_with: vault.seals_with(), mac_root: vault.mac_root() }
+    }
+
+    /// Whether that is still what the database says. To be asked under the lock that whoever turns them holds.
+    pub(super) async fn holds(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let text = installation::find(tx, MASTER_KEY_CHECK).await?;
+        let probe = text.map(|text| serde_json::from_str::<Probe>(&text).map_err(StoreError::corrupt)).transpose()?;
+        let root = crate::store::mac_roots::list(tx).await?.into_iter().find(|root| root.ended_at.is_none());
+        Ok(probe.is_none_or(|probe| probe.kek_id == self.seals_with)
+            && root.is_none_or(|root| root.id == self.mac_root))
+    }
+}
+
 /// The probe, to be sealed under the key of `secrets.master_key_file`, so that all processes seal with that one.
 pub(super) struct Turning {
     /// The id of the former key.
@@ -291,6 +313,7 @@ mod tests {
             sealed: late.text,
             kek_id: late.kek_id.clone(),
             created_at: 0,
+            ended_at: None,
         };
         store.write(async move |tx| refresh_roots::insert(tx, &row).await).await.unwrap();
         let error = check_master_key(&store, &Vault::over([2; 32]), NOW).await.unwrap_err();

@@ -31,6 +31,7 @@ pub mod canary;
 pub mod history;
 pub mod journal;
 pub mod jwk;
+pub mod lost_host;
 pub mod mac_roots;
 pub mod macs;
 pub mod master_key;

@@ -74,8 +74,8 @@ async fn furnished() -> TestStore {
         })
         .await
         .unwrap();
-    let vault = attached(&store, old()).await;
-    store.write(async move |tx| mac_roots::new_root(tx, &vault, NOW).await).await.unwrap();
+    let (second, _) = mac_roots::fresh(&attached(&store, old()).await, NOW);
+    store.write(async move |tx| mac_roots::replace(tx, &second, NOW).await).await.unwrap();
     store
 }
 

@@ -233,10 +233,16 @@ impl KeyRing {
 /// The present ring. Requests take one ring and keep it to their end.
 #[derive(Debug)]
 pub struct Keys {
-    ring: ArcSwap<KeyRing>,
-    counter: AtomicI64,
+    read: ArcSwap<Read>,
     confirmed_at: AtomicI64,
     skew: Duration,
+}
+
+/// A ring, and what its counter was when it was read: one thing, so that never an old ring goes with a new counter.
+#[derive(Debug)]
+struct Read {
+    ring: Arc<KeyRing>,
+    counter: i64,
 }
 
 impl Keys {
@@ -247,8 +253,7 @@ impl Keys {
     pub async fn load(store: &Store, vault: &Vault, skew: Duration, now: Timestamp) -> Result<Self, StoreError> {
         let (ring, counter) = read(store, vault, skew, now).await?;
         Ok(Self {
-            ring: ArcSwap::from_pointee(ring),
-            counter: AtomicI64::new(counter),
+            read: ArcSwap::from_pointee(Read { ring: Arc::new(ring), counter }),
             confirmed_at: AtomicI64::new(now.as_seconds()),
             skew,
         })
@@ -260,22 +265,46 @@ impl Keys {
     /// If the database refuses.
     pub async fn reload(&self, store: &Store, vault: &Vault, now: Timestamp) -> Result<(), StoreError> {
         let (ring, counter) = read(store, vault, self.skew, now).await?;
-        self.ring.store(Arc::new(ring));
-        self.counter.store(counter, Ordering::Relaxed);
-        self.confirm(now);
+        self.install(ring, counter, now);
         Ok(())
+    }
+
+    /// The same, if the counter is still what it was before the vault was brought up to date; else the vault is too old for what is
+    /// there by now, and the ring stays as it was. False: so it is.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn reload_at(
+        &self,
+        store: &Store,
+        vault: &Vault,
+        counter: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (ring, before) = read(store, vault, self.skew, now).await?;
+        let after = changes::read(&mut store.read().await?).await?.keys;
+        let holds = before == counter && after == counter;
+        if holds {
+            self.install(ring, counter, now);
+        }
+        Ok(holds)
+    }
+
+    fn install(&self, ring: KeyRing, counter: i64, now: Timestamp) {
+        self.read.store(Arc::new(Read { ring: Arc::new(ring), counter }));
+        self.confirm(now);
     }
 
     /// The present ring.
     #[must_use]
     pub fn ring(&self) -> Arc<KeyRing> {
-        self.ring.load_full()
+        Arc::clone(&self.read.load().ring)
     }
 
     /// What the ring's counter was when the ring was read. Where the database's differs, read again.
     #[must_use]
     pub fn counter(&self) -> i64 {
-        self.counter.load(Ordering::Relaxed)
+        self.read.load().counter
     }
 
     /// Notes that the database said at `now` that the ring has not changed.

@@ -22,6 +22,8 @@ pub struct RefreshRoots {
 #[derive(Debug)]
 struct Root {
     id: String,
+    /// Whether another took its place, since it was lost.
+    ended: bool,
     key: Result<MacKey, VaultError>,
 }
 
@@ -35,15 +37,16 @@ impl RefreshRoots {
             if let Err(error) = &key {
                 tracing::error!(alarm = "refresh root", root = row.id, %error, "a refresh root does not open");
             }
-            Root { id: row.id.clone(), key }
+            Root { id: row.id.clone(), ended: row.ended_at.is_some(), key }
         };
         Self { roots: rows.iter().map(open).collect() }
     }
 
-    /// The root for new families: the oldest, which every process finds the same. `None`: it does not open; answer 503.
+    /// The root for new families: the oldest that was not lost, which every process finds the same. `None`: it does not open;
+    /// answer 503.
     #[must_use]
     pub fn current(&self) -> Option<(&str, &MacKey)> {
-        self.roots.first().and_then(Root::opened)
+        self.roots.iter().find(|root| !root.ended).and_then(Root::opened)
     }
 
     /// The root of an id, or `None` if there is none.
@@ -109,10 +112,7 @@ pub async fn ensure(store: &Store, vault: &Vault, now: Timestamp) -> Result<bool
     if !refresh_roots::list(&mut store.read().await?).await?.is_empty() {
         return Ok(false);
     }
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    let key = zeroize::Zeroizing::new(random::bytes::<32>());
-    let Sealed { text: sealed, kek_id } = vault.seal(place(&id), key.as_slice());
-    let row = RefreshRootRow { id, sealed, kek_id, created_at: now.as_seconds() };
+    let row = fresh(vault, now);
     store
         .write(async move |tx| {
             // The counter's row makes processes that start at once wait here for each other, so that the second sees the
@@ -125,6 +125,14 @@ pub async fn ensure(store: &Store, vault: &Vault, now: Timestamp) -> Result<bool
             Ok(true)
         })
         .await
+}
+
+/// The row of a root that nobody has yet.
+pub(super) fn fresh(vault: &Vault, now: Timestamp) -> RefreshRootRow {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let key = zeroize::Zeroizing::new(random::bytes::<32>());
+    let Sealed { text: sealed, kek_id } = vault.seal(place(&id), key.as_slice());
+    RefreshRootRow { id, sealed, kek_id, created_at: now.as_seconds(), ended_at: None }
 }
 
 fn place(id: &str) -> Place<'_> {

@@ -93,6 +93,8 @@ pub enum Refused {
     UnknownKey(String),
     /// The algorithm is not among `keys.algorithms`.
     UnknownAlg(Alg),
+    /// No key signs with the algorithm.
+    NoActive(Alg),
     /// It was revoked before.
     AlreadyRevoked(KeyId),
     /// No key waits to take over; the next run of the job makes one.
@@ -113,6 +115,7 @@ impl fmt::Display for Refused {
         match self {
             Self::UnknownKey(kid) => write!(f, "there is no key {kid:?}; `frontdesk keys list` shows all"),
             Self::UnknownAlg(alg) => write!(f, "{alg} is not among keys.algorithms"),
+            Self::NoActive(alg) => write!(f, "no {alg} key signs"),
             Self::AlreadyRevoked(kid) => write!(f, "key {kid} was revoked before"),
             Self::NoSpare(alg) => {
                 write!(f, "no {alg} key waits to take over; a running server makes one within seconds")
@@ -152,7 +155,14 @@ pub fn plan(keys: &[Standing], policy: &KeyPolicy, lagging: &BTreeSet<KeyId>, no
     moves
 }
 
-fn plan_for(alg: Alg, keys: &[Standing], policy: &KeyPolicy, lagging: &BTreeSet<KeyId>, now: Timestamp) -> Vec<Move> {
+/// What is to be done now for one algorithm, apart from removals.
+pub(super) fn plan_for(
+    alg: Alg,
+    keys: &[Standing],
+    policy: &KeyPolicy,
+    lagging: &BTreeSet<KeyId>,
+    now: Timestamp,
+) -> Vec<Move> {
     let active = active(keys, alg);
     let Some(spare) = spare(keys, alg) else {
         let since = active.map_or(now, |key| key.activate_at);

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::KeysError;
 use super::jwk::PublicJwk;
+use super::lost_host::Anew;
+use super::master_key::{self, Stand};
 use super::pair::{self, KeyPair};
 use super::policy::KeyPolicy;
 use super::record::KeyRecord;
@@ -39,6 +41,13 @@ pub enum Wish {
         /// Who is waited for.
         lagging: Lagging,
     },
+    /// What is due of one algorithm, and nothing else.
+    TurnOne {
+        /// The algorithm.
+        alg: Alg,
+        /// Who is waited for.
+        lagging: Lagging,
+    },
     /// The next key of an algorithm shall sign.
     Rotate {
         /// The algorithm.
@@ -53,7 +62,7 @@ pub enum Wish {
         /// Why; it is published in the key history.
         reason: String,
     },
-    /// The same for every key: whatever lay on a machine was lost.
+    /// The same for every key, and whatever else lay on a machine is replaced: the machine was lost.
     RevokeAll {
         /// Why; it is published in the key history.
         reason: String,
@@ -66,16 +75,28 @@ impl Wish {
             Self::Turn { lagging } => {
                 Ok(rotation::plan(keys, policy, &lagging.keys().cloned().collect::<BTreeSet<_>>(), now))
             }
+            Self::TurnOne { alg, lagging } => {
+                Ok(rotation::plan_for(*alg, keys, policy, &lagging.keys().cloned().collect::<BTreeSet<_>>(), now))
+            }
             Self::Rotate { alg, at_once } => rotation::rotate(keys, policy, *alg, *at_once, now),
             Self::Revoke { kid, .. } => rotation::revoke(keys, policy, kid, now),
             Self::RevokeAll { .. } => Ok(rotation::revoke_all(keys, policy, now)),
         }
     }
 
-    fn reason(&self) -> Option<&str> {
+    fn revokes(&self, key: &str) -> bool {
+        match self {
+            Self::Revoke { kid, .. } => kid == key,
+            Self::RevokeAll { .. } => true,
+            Self::Turn { .. } | Self::TurnOne { .. } | Self::Rotate { .. } => false,
+        }
+    }
+
+    /// Why, if something is thrown out.
+    pub(super) fn reason(&self) -> Option<&str> {
         match self {
             Self::Revoke { reason, .. } | Self::RevokeAll { reason } => Some(reason),
-            Self::Turn { .. } | Self::Rotate { .. } => None,
+            Self::Turn { .. } | Self::TurnOne { .. } | Self::Rotate { .. } => None,
         }
     }
 }
@@ -106,9 +127,14 @@ pub async fn carry_out(
     actor: &str,
     now: Timestamp,
 ) -> Result<Vec<Done>, KeysError> {
-    let mac_key = vault.mac_key(Purpose::SigningKey);
     let mut made = Vec::new();
-    for _ in 0..MOST_TRIES {
+    for again in 0..MOST_TRIES {
+        // An admin may have thought for a while. The job's process follows by itself.
+        if again > 0 || !matches!(wish, Wish::Turn { .. }) {
+            master_key::follow(store, vault).await.map_err(KeysError::MasterKey)?;
+        }
+        let (stand, mac_key) = (Stand::of(vault), vault.mac_key(Purpose::SigningKey));
+        let anew = matches!(wish, Wish::RevokeAll { .. }).then(|| Anew::make(vault, now));
         let rows = signing_keys::list(&mut store.read().await?).await?;
         let moves = wanted(&rows, &mac_key, policy, wish, now)?;
         if moves.is_empty() {
@@ -118,28 +144,49 @@ pub async fn carry_out(
         for alg in missing(&moves, &made) {
             made.push(New::make(alg, policy.rsa_bits, vault).await?);
         }
-        let (new, policy, wish, actor, mac_key) =
-            (made.clone(), policy.clone(), wish.clone(), actor.to_owned(), mac_key.clone());
+        let (new, policy, wish, actor, mac_key, anew) =
+            (made.clone(), policy.clone(), wish.clone(), actor.to_owned(), mac_key.clone(), anew.clone());
         let outcome = store
             .write(async move |tx| {
                 // The counter's row makes processes that do this at once wait here for each other.
                 changes::bump(tx, Kind::Keys).await?;
+                if !stand.holds(tx).await? {
+                    return Ok(Ok(Outcome::Outdated));
+                }
                 let rows = signing_keys::list(tx).await?;
                 let moves = match wanted(&rows, &mac_key, &policy, &wish, now) {
                     Ok(moves) => moves,
                     Err(refused) => return Ok(Err(refused)),
                 };
                 if !missing(&moves, &new).is_empty() {
-                    return Ok(Ok(None));
+                    return Ok(Ok(Outcome::MoreKeys));
                 }
-                Turn { rows, new, mac_key, wish, actor, now }.make(tx, moves).await.map(|done| Ok(Some(done)))
+                let writes_with = anew.as_ref().map_or(&mac_key, |anew| &anew.mac_key).clone();
+                let mut turn = Turn { rows, new, mac_key: writes_with, wish, actor, now };
+                let done = turn.make(tx, moves).await?;
+                if let Some(anew) = anew {
+                    anew.write(tx, (&turn.rows, &mac_key), (&turn.wish, &turn.actor), now).await?;
+                }
+                Ok(Ok(Outcome::Done(done)))
             })
             .await?;
-        if let Some(done) = outcome? {
-            return Ok(done);
+        match outcome? {
+            Outcome::Done(done) => return Ok(done),
+            Outcome::MoreKeys => {}
+            // What was sealed for it lies under a key that may be gone soon.
+            Outcome::Outdated => made.clear(),
         }
     }
     Err(KeysError::Store(StoreError::Busy))
+}
+
+/// What became of a unit of work.
+enum Outcome {
+    Done(Vec<Done>),
+    /// It needs other new keys than were made for it; nothing was written.
+    MoreKeys,
+    /// The master key or the MAC root has been turned meanwhile; nothing was written.
+    Outdated,
 }
 
 /// The steps that a wish means for rows.
@@ -156,8 +203,7 @@ fn wanted(
         match KeyRecord::verified(row, mac_key) {
             Ok(record) => keys.push(Standing::from(&record)),
             // It says what it is, and can be revoked by what it says.
-            Err(_) if matches!(wish, Wish::RevokeAll { .. }) => {}
-            Err(_) if matches!(wish, Wish::Revoke { kid, .. } if *kid == row.kid) => {
+            Err(_) if wish.revokes(&row.kid) => {
                 keys.extend(KeyRecord::read(row).ok().as_ref().map(Standing::from));
             }
             Err(_) if row.state == KeyState::Active.as_str() => policy.algorithms.retain(|alg| alg.as_str() != row.alg),
@@ -210,7 +256,7 @@ struct Turn {
 }
 
 impl Turn {
-    async fn make(mut self, tx: &mut Tx, moves: Vec<Move>) -> Result<Vec<Done>, StoreError> {
+    async fn make(&mut self, tx: &mut Tx, moves: Vec<Move>) -> Result<Vec<Done>, StoreError> {
         let mut done = Vec::new();
         for step in moves {
             let (kid, alg) = match &step {
@@ -324,7 +370,7 @@ impl Turn {
         if let Some(reason) = &key.reason {
             add("reason", reason.as_str().into());
         }
-        if let Wish::Turn { lagging } = &self.wish
+        if let Wish::Turn { lagging } | Wish::TurnOne { lagging, .. } = &self.wish
             && let Some(apps) = lagging.get(key.kid())
             && action == "key.activate"
         {

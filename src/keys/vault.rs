@@ -167,7 +167,7 @@ impl Vault {
     /// Until a database says otherwise, the newest key seals, and is the MAC root as well.
     fn with(current: MasterKey, previous: Vec<Arc<MasterKey>>) -> Self {
         let current = Arc::new(current);
-        let macs = MacRoots { current: MacRoot::new(&current.key), ended: Vec::new() };
+        let macs = MacRoots { id: String::new(), current: MacRoot::new(&current.key), ended: Vec::new() };
         Self { sealing: ArcSwap::new(current.clone()), current, previous, macs: Arc::new(ArcSwap::from_pointee(macs)) }
     }
 
@@ -233,6 +233,12 @@ impl Vault {
     #[must_use]
     pub fn macs(&self, purpose: Purpose) -> Macs {
         Macs::new(self.macs.clone(), purpose)
+    }
+
+    /// The identity of the MAC root that counts.
+    #[must_use]
+    pub fn mac_root(&self) -> String {
+        self.macs.load().id.clone()
     }
 
     /// The bytes of a master key, where they are a MAC root: before there were MAC roots.

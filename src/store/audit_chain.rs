@@ -46,6 +46,8 @@ pub struct Head {
     pub checkpoint: i64,
     /// When that was.
     pub checkpoint_at: Timestamp,
+    /// The id of the key that seals; empty before the first.
+    pub key_id: String,
 }
 
 /// How many events wait to be sealed, and since when the oldest does.
@@ -62,35 +64,53 @@ pub struct Waiting {
 /// # Errors
 /// If the database refuses.
 pub async fn head(db: &mut Db) -> Result<Option<Head>, StoreError> {
-    let row: Option<(i64, String, i64, i64)> = on!(db, |db| sqlx::query_as(
-        "SELECT number, mac, checkpoint, checkpoint_at FROM audit_head WHERE name = 'audit'"
+    let row: Option<(i64, String, i64, i64, String)> = on!(db, |db| sqlx::query_as(
+        "SELECT number, mac, checkpoint, checkpoint_at, key_id FROM audit_head WHERE name = 'audit'"
     )
     .fetch_optional(db)
     .await)?;
-    Ok(row.map(|(number, mac, checkpoint, at)| Head {
+    Ok(row.map(|(number, mac, checkpoint, at, key_id)| Head {
         number,
         mac,
         checkpoint,
         checkpoint_at: Timestamp::from_seconds(at),
+        key_id,
     }))
 }
 
-/// Moves the head from where it was seen to a later row. False: another has moved it meanwhile.
+/// Moves the head from where it was seen to a later row, sealed by the key with this id. False: another has moved it meanwhile,
+/// or another key has been named.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn advance(tx: &mut Tx, from: &Head, to: i64, mac: &str) -> Result<bool, StoreError> {
-    let hit = on!(tx, |db| sqlx::query(
-        "UPDATE audit_head SET number = $1, mac = $2 WHERE name = 'audit' AND number = $3 AND mac = $4"
+pub async fn advance(tx: &mut Tx, from: &Head, (to, mac): (i64, &str), key_id: &str) -> Result<bool, StoreError> {
+    let hit = on!(tx, |db| {
+        sqlx::query(
+        "UPDATE audit_head SET number = $1, mac = $2, key_id = $3 WHERE name = 'audit' AND number = $4 AND mac = $5 \
+         AND key_id IN ($3, '')"
     )
     .bind(to)
     .bind(mac)
+    .bind(key_id)
     .bind(from.number)
     .bind(from.mac.as_str())
     .execute(db)
     .await
-    .map(|done| done.rows_affected()))?;
+    .map(|done| done.rows_affected())
+    })?;
     Ok(hit == 1)
+}
+
+/// Names another key: whatever is sealed from now on, it seals.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn name_key(tx: &mut Tx, key_id: &str) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE audit_head SET key_id = $1 WHERE name = 'audit'")
+        .bind(key_id)
+        .execute(db)
+        .await
+        .map(drop))
 }
 
 /// Writes down how a row was sealed. False: it is sealed already, or gone.

@@ -171,6 +171,97 @@ pub async fn delete_grants(tx: &mut Tx, which: Grants<'_>, invalid_until: Timest
     Ok(true)
 }
 
+/// Ends the sessions of all people who proved who they are by a moment, a [`BATCH`] at a time, those with ids after `after`. How
+/// many, and after which id to go on.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end_all_sessions(
+    tx: &mut Tx,
+    after: &str,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<(u64, Option<String>), StoreError> {
+    let until = next_batch(
+        tx,
+        "SELECT id FROM sessions WHERE id > $1 AND ended_at IS NULL AND auth_time <= $2 ORDER BY id LIMIT $3",
+        after,
+        now,
+    )
+    .await?;
+    let hit = on!(tx, |db| {
+        sqlx::query(
+        "UPDATE sessions SET ended_at = $1, reason = $2 WHERE id > $3 AND id <= $4 AND ended_at IS NULL AND auth_time <= $1"
+    )
+    .bind(now.as_seconds())
+    .bind(reason.as_str())
+    .bind(after)
+    .bind(until.as_deref().unwrap_or(LAST))
+    .execute(db)
+    .await
+    .map(|done| done.rows_affected())
+    })?;
+    Ok((hit, until))
+}
+
+/// Ends the grants of all people from before a moment, and their families, as [`end_all_sessions`]. That they are worthless is
+/// for their clients' `not_before` to say.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end_all_grants(
+    tx: &mut Tx,
+    after: &str,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<(u64, Option<String>), StoreError> {
+    let until = next_batch(
+        tx,
+        "SELECT id FROM grants WHERE id > $1 AND ended_at IS NULL AND created_at < $2 ORDER BY id LIMIT $3",
+        after,
+        now,
+    )
+    .await?;
+    let mut hit = 0;
+    for (at, statement) in [
+        "UPDATE grants SET ended_at = $1, reason = $2 WHERE id > $3 AND id <= $4 AND ended_at IS NULL AND created_at < $1",
+        "UPDATE refresh_families SET ended_at = $1, reason = $2 WHERE ended_at IS NULL AND grant_id IN \
+         (SELECT id FROM grants WHERE id > $3 AND id <= $4 AND ended_at IS NOT NULL)",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let rows = on!(tx, |db| sqlx::query(statement)
+            .bind(now.as_seconds())
+            .bind(reason.as_str())
+            .bind(after)
+            .bind(until.as_deref().unwrap_or(LAST))
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if at == 0 {
+            hit = rows;
+        }
+    }
+    Ok((hit, until))
+}
+
+/// The last id of the next batch. `None`: what is left is no whole batch.
+async fn next_batch(
+    tx: &mut Tx,
+    text: &'static str,
+    after: &str,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let found: Vec<(String,)> = on!(tx, |db| sqlx::query_as(text)
+        .bind(after)
+        .bind(now.as_seconds())
+        .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+        .fetch_all(db)
+        .await)?;
+    Ok(found.into_iter().nth(BATCH - 1).map(|(last,)| last))
+}
+
 /// Touches a client so that all its grants may be ended: none that was given before now counts any more.
 ///
 /// # Errors
@@ -184,6 +275,18 @@ pub async fn raise_client_not_before(tx: &mut Tx, id: &ClientId, now: Timestamp)
     .execute(db)
     .await
     .map(drop))
+}
+
+/// The same for all clients.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn raise_all_clients_not_before(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE clients SET not_before = $1 WHERE not_before < $1")
+        .bind(now.as_seconds())
+        .execute(db)
+        .await
+        .map(drop))
 }
 
 /// Comes after every id, in the order of any language.

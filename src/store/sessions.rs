@@ -14,7 +14,8 @@ macro_rules! select_sessions {
     ($rest:literal) => {
         concat!(
             "SELECT id, cookie_digest, user_id, browser_id, created_at, auth_time, acr, amr, last_seen_at, \
-             idle_expires_at, expires_at, persistent, direct, device, address, ended_at FROM sessions ",
+             idle_expires_at, expires_at, persistent, direct, device, address, \
+             COALESCE(ended_at, (SELECT MAX(at) FROM lost_hosts WHERE at >= auth_time)) AS ended_at FROM sessions ",
             $rest
         )
     };

@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::alg::Alg;
 use crate::domain::client::GrantType;
@@ -19,7 +20,30 @@ use crate::keys::record::KeyRecord;
 use crate::keys::state::KeyState;
 use crate::store::directory::Snapshot;
 use crate::store::holdings::{self, Recent};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, sessions};
+
+/// What was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lost {
+    /// A key.
+    #[default]
+    Key,
+    /// A machine, with all keys and roots that lay on it.
+    Host,
+}
+
+impl FromStr for Lost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "key" => Ok(Self::Key),
+            "host" => Ok(Self::Host),
+            _ => Err("write key or host".to_owned()),
+        }
+    }
+}
 
 /// The consequence report of `keys revoke` and `keys drill`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,10 +54,14 @@ pub struct Report {
     pub alg: Alg,
     /// Its state before.
     pub state: KeyState,
-    /// Tokens about that it signed, at most. APIs refuse them as soon as they fetch the key set.
+    /// What was lost: only this key, or all keys and whatever else lay on a machine.
+    pub lost: Lost,
+    /// Tokens about that it signed, or all keys, at most. APIs refuse them as soon as they fetch the key set.
     pub live_tokens: u64,
-    /// People who hold such tokens. They stay signed in: refresh tokens are not signed.
+    /// People who hold such tokens. They stay signed in, since refresh tokens are not signed, unless a host was lost.
     pub people: u64,
+    /// Sessions that end: none for a key, all for a host.
+    pub sessions: u64,
     /// Apps that hold such tokens.
     pub apps: u64,
     /// Their client ids.
@@ -45,17 +73,19 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reckons what the loss of a key would mean now. `everything`: all keys are lost, not only this one.
+    /// Reckons what the loss of a key, or of a host with all keys, would mean now.
     ///
     /// # Errors
     /// If the database refuses.
     pub async fn of(
         key: &KeyRecord,
         ring: &[KeyRecord],
-        everything: bool,
+        lost: Lost,
         (store, directory, policy): (&Store, &Snapshot, &KeyPolicy),
         now: Timestamp,
     ) -> Result<Self, StoreError> {
+        let everything = lost == Lost::Host;
+        let algs = if everything { policy.algorithms.clone() } else { vec![key.alg()] };
         let mut count = Count::new((!everything).then(|| key.alg()), directory);
         // A key that never signed, or whose last token is over, has none.
         let signed = everything || matches!(key.state, KeyState::Active | KeyState::Retiring);
@@ -64,6 +94,7 @@ impl Report {
         }
         let mut db = store.read().await?;
         let known = Propagation::load(&mut db, directory, now).await?;
+        let sessions = if everything { sessions::count_live(&mut db, now).await? } else { 0 };
         drop(db);
         if signed {
             count.services(&known, policy, now);
@@ -73,11 +104,13 @@ impl Report {
             Some(next) if !everything && key.state == KeyState::Active => known.waiting_for(next, now),
             // Nobody has a key that is made only then.
             _ if everything || key.state == KeyState::Active => {
-                known.users(key.alg(), now).map(|(client, _)| client.clone()).collect()
+                let users = algs.iter().flat_map(|alg| known.users(*alg, now));
+                users.map(|(client, _)| client.clone()).collect::<BTreeSet<_>>().into_iter().collect()
             }
             _ => Vec::new(),
         };
-        let mut recovered = known.all_back_by(key.alg(), policy.jwks_max_age, now);
+        let back = algs.iter().map(|alg| known.all_back_by(*alg, policy.jwks_max_age, now));
+        let mut recovered = back.max().unwrap_or(now);
         if count.tokens > 0 {
             // Whoever does not try again when he is refused does so when his token is over.
             recovered = recovered.max(now.plus(policy.usual_token));
@@ -89,6 +122,8 @@ impl Report {
             kid: key.kid().to_string(),
             alg: key.alg(),
             state: key.state,
+            lost,
+            sessions,
             live_tokens: count.tokens,
             people: count.people.len() as u64,
             apps: count.apps.len() as u64,

@@ -1,13 +1,15 @@
 //! What an admin can do about keys, the same from the command line, the API and the console. Every act is recorded, and so is every
 //! one that was refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::consequences::Report;
+use super::consequences::{Lost, Report};
+use super::revoke;
 use crate::domain::alg::Alg;
+use crate::domain::grant::EndReason;
 use crate::domain::id::{ClientId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::keys::policy::KeyPolicy;
@@ -169,7 +171,7 @@ impl KeyDesk<'_> {
             self.wish(&Wish::Rotate { alg: *alg, at_once }, alg.as_str()).await?;
             if !at_once {
                 // Due already, perhaps.
-                self.wish(&Wish::Turn { lagging: lagging.clone() }, alg.as_str()).await?;
+                self.wish(&Wish::TurnOne { alg: *alg, lagging: lagging.clone() }, alg.as_str()).await?;
             }
             let kid = next.ok_or(KeysError::Refused(Refused::NoSpare(*alg)))?;
             let (records, _) = self.records().await?;
@@ -186,30 +188,51 @@ impl KeyDesk<'_> {
         Ok(rotated)
     }
 
-    /// What it would mean to throw a key out. `None`: there is no such key that can be believed.
+    /// What it would mean to throw a key out, or all of them. `None`: there is no such key that can be believed; where all go, no
+    /// key at all.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn consequences(&self, kid: &str, everything: bool) -> Result<Option<Report>, StoreError> {
+    pub async fn consequences(&self, kid: &str, lost: Lost) -> Result<Option<Report>, StoreError> {
         let (records, _) = self.records().await?;
-        let Some(key) = records.iter().find(|record| record.kid().as_str() == kid) else { return Ok(None) };
+        let named = records.iter().find(|record| record.kid().as_str() == kid);
+        let any = records.first().filter(|_| lost == Lost::Host);
+        let Some(key) = named.or(any) else { return Ok(None) };
         let directory = self.directory().await?;
         let house = (self.store, &*directory, &self.policy);
-        Report::of(key, &records, everything, house, self.now).await.map(Some)
+        Report::of(key, &records, lost, house, self.now).await.map(Some)
     }
 
-    /// Throws a key out: nothing that it signed is trusted from now on, and the key that waits takes over.
+    /// Throws a key out: nothing that it signed is trusted from now on, and the key that waits takes over. If the machine was lost
+    /// on which it lay, all keys go, and whatever else lay there is replaced; then every session and grant from before ends. If
+    /// that is broken off in the middle, it is asked for again.
+    ///
+    /// It is done even where something is returned: then the journal beside the database could not be written, which a running
+    /// server makes up for.
     ///
     /// # Errors
     /// [`KeysError`].
-    pub async fn revoke(&self, kid: &str, reason: &str) -> Result<(), KeysError> {
-        let wish = Wish::Revoke { kid: kid.to_owned(), reason: reason.to_owned() };
+    pub async fn revoke(&self, kid: &str, lost: Lost, reason: &str) -> Result<Option<std::io::Error>, KeysError> {
+        let reason = reason.to_owned();
+        let wish = match lost {
+            Lost::Key => Wish::Revoke { kid: kid.to_owned(), reason },
+            Lost::Host => {
+                let known = signing_keys::list(&mut self.store.read().await?).await?.iter().any(|row| row.kid == kid);
+                if !known {
+                    return self.noted(Err(Refused::UnknownKey(kid.to_owned()).into()), "revoke", kid).await;
+                }
+                Wish::RevokeAll { reason }
+            }
+        };
         let done = self.wish(&wish, kid).await?;
-        self.remember(done.iter().filter_map(|done| match &done.step {
+        let unwritten = self.remember(done.iter().filter_map(|done| match &done.step {
             Move::Revoke { kid } => Some(kid.as_str()),
             _ => None,
         }));
-        Ok(())
+        if lost == Lost::Host {
+            revoke::end_all(self.store, EndReason::HostLost, self.actor, self.now).await?;
+        }
+        Ok(unwritten)
     }
 
     /// The report of [`Self::consequences`] about the key that signs with an algorithm. Nothing changes, and it is recorded that
@@ -221,10 +244,11 @@ impl KeyDesk<'_> {
         let (records, _) = self.records().await?;
         let active = records.iter().find(|record| record.alg() == alg && record.state == KeyState::Active);
         let report = match active {
-            Some(key) => self.consequences(key.kid().as_str(), false).await?,
+            Some(key) => self.consequences(key.kid().as_str(), Lost::Key).await?,
             None => None,
         };
-        let report = report.ok_or(KeysError::Refused(Refused::UnknownAlg(alg)))?;
+        let report = report.ok_or(KeysError::Refused(Refused::NoActive(alg)));
+        let report = self.noted(report, "drill", alg.as_str()).await?;
         let data = json!({
             "alg": alg, "live_tokens": report.live_tokens, "people": report.people, "apps": report.apps,
             "recovered_by": report.recovered_by,
@@ -233,18 +257,13 @@ impl KeyDesk<'_> {
         Ok(report)
     }
 
-    /// Has the key that waits sign for one app, for an hour.
+    /// Has the keys that wait sign for one app, for an hour.
     ///
     /// # Errors
     /// [`KeysError`].
     pub async fn canary(&self, client: &ClientId, algs: &[Alg]) -> Result<Vec<Canary>, KeysError> {
-        let mut begun = Vec::new();
-        for alg in algs {
-            let outcome =
-                canary::begin(self.store, self.vault, &self.policy, (client, *alg), self.actor, self.now).await;
-            begun.push(self.noted(outcome, "canary", client.as_str()).await?);
-        }
-        Ok(begun)
+        let outcome = canary::begin(self.store, self.vault, &self.policy, (client, algs), self.actor, self.now).await;
+        self.noted(outcome, "canary", client.as_str()).await
     }
 
     /// Has the active keys of some algorithms sign for an app again.
@@ -267,7 +286,7 @@ impl KeyDesk<'_> {
     async fn wish(&self, wish: &Wish, subject: &str) -> Result<Vec<turning::Done>, KeysError> {
         let outcome = turning::carry_out(self.store, self.vault, &self.policy, wish, self.actor, self.now).await;
         let what = match wish {
-            Wish::Turn { .. } => "turn",
+            Wish::Turn { .. } | Wish::TurnOne { .. } => "turn",
             Wish::Rotate { .. } => "rotate",
             Wish::Revoke { .. } | Wish::RevokeAll { .. } => "revoke",
         };
@@ -294,15 +313,8 @@ impl KeyDesk<'_> {
     }
 
     /// Writes revoked keys beside the database too, for the day when an older one is restored.
-    fn remember<'k>(&self, kids: impl Iterator<Item = &'k str>) {
-        for kid in kids {
-            let file: PathBuf = self.data_folder.join(journal::FILE);
-            if let Err(error) = journal::add(&file, kid, self.now) {
-                tracing::error!(
-                    alarm = "key journal", %kid, %error, file = %file.display(),
-                    "the key is revoked, but could not be written to the journal that a restore takes over"
-                );
-            }
-        }
+    fn remember<'k>(&self, kids: impl Iterator<Item = &'k str>) -> Option<std::io::Error> {
+        let kids: Vec<_> = kids.map(|kid| (kid.to_owned(), self.now)).collect();
+        journal::catch_up(&self.data_folder.join(journal::FILE), &kids).err()
     }
 }

@@ -133,6 +133,32 @@ pub async fn end_rest(
     }
 }
 
+/// Ends every session and every grant from before a moment, in units of its own. They count no more by then: this is said in
+/// their rows here.
+///
+/// # Errors
+/// If the database refuses; what was ended until then stays so.
+pub async fn end_all(store: &Store, reason: EndReason, actor: &str, now: Timestamp) -> Result<(), StoreError> {
+    let (mut sessions, mut grants) = (0, 0);
+    let mut after = Some(String::new());
+    while let Some(from) = after {
+        let (some, next) = store.write(async move |tx| endings::end_all_sessions(tx, &from, reason, now).await).await?;
+        (sessions, after) = (sessions + some, next);
+    }
+    let mut after = Some(String::new());
+    while let Some(from) = after {
+        let (some, next) = store.write(async move |tx| endings::end_all_grants(tx, &from, reason, now).await).await?;
+        (grants, after) = (grants + some, next);
+    }
+    let actor = actor.to_owned();
+    store
+        .write(async move |tx| {
+            let data = json!({"reason": reason.as_str(), "sessions": sessions, "grants": grants});
+            audit::record(tx, &Event { actor: &actor, action: "all.end", subject: "", data }, now).await
+        })
+        .await
+}
+
 /// Deletes the grants of somebody who was ended and shall be removed, in units of its own. Their status bits stay set until
 /// `invalid_until`.
 ///

@@ -1,4 +1,4 @@
-//! `kill -9` while keys turn, are revoked and are sealed anew: afterwards each algorithm has one key that signs and one that waits.
+//! `kill -9` while keys turn, are revoked, one or all, and are sealed anew: afterwards each algorithm has one key that signs and one that waits.
 
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ publish_ahead = "2s"
 jwks_max_age = "1s"
 clock_skew = "0s"
 patience = "0s"
-retire_window = "62s"
+retire_window = "91s"
 [tokens]
 access_token_ttl = "1m"
 id_token_ttl = "1m"
@@ -64,11 +64,12 @@ impl Admin {
             (provider.clone(), Arc::clone(&gone), Arc::clone(&command), Arc::clone(&done));
         let acting = std::thread::spawn(move || {
             for at in first.. {
-                let active = active_key(&provider, if at % 8 < 4 { "ES256" } else { "RS256" });
-                let arguments: &[&str] = match at % 4 {
+                let active = active_key(&provider, if at % 10 < 5 { "ES256" } else { "RS256" });
+                let arguments: &[&str] = match at % 5 {
                     0 => &["keys", "rotate", "--now"],
                     1 => &["keys", "revoke", &active, "--reason", "thrown out in a test"],
-                    2 => &["--config", "back.toml", "keys", "rewrap"],
+                    2 => &["keys", "revoke", &active, "--lost", "host", "--reason", "all thrown out in a test"],
+                    3 => &["--config", "back.toml", "keys", "rewrap"],
                     _ => &["keys", "rewrap"],
                 };
                 let mut child = provider.place().command(arguments);
@@ -144,7 +145,7 @@ async fn killed_while_keys_turn_each_algorithm_has_one_that_signs_and_one_that_w
     while round < rounds || (round < 10 * rounds && !all_kinds_seen(&provider).await) {
         let admin = Admin::start(&provider, round);
         let [things, late] = random::bytes::<2>();
-        admin.has_done(usize::from(things % 4)).await;
+        admin.has_done(usize::from(things % 5)).await;
         tokio::time::sleep(Duration::from_millis(u64::from(late))).await;
         // Sometimes the one dies first, sometimes the other.
         if late % 2 == 0 {

@@ -82,7 +82,7 @@ impl Check<'_> {
             );
         }
         let longest = tokens.access_token_ttl.max(tokens.id_token_ttl);
-        let floor = longest + keys.clock_skew + keys.jwks_max_age;
+        let floor = longest + self.config.after_the_last_token();
         if self.config.retire_window() < floor {
             self.reading.report(
                 &["keys.retire_window", "tokens.access_token_ttl", "tokens.id_token_ttl"],

@@ -151,11 +151,14 @@ fn windows_are_computed_from_the_lives_they_must_cover() {
     assert_eq!(config.retire_window(), hours(26) + seconds(300));
     config.keys.retire_window = Some(hours(25));
     assert_eq!(config.longest_access_token(), duration::minutes(59));
+    // A process that is cut off signs with the old key for so long.
+    config.limits.stale_stop = hours(24) + duration::minutes(30);
+    assert_eq!(config.longest_access_token(), duration::minutes(29));
 }
 
 #[test]
 fn the_clocks_of_a_test_can_be_scaled_together() {
-    let text = "[keys]\nperiod = '10s'\npublish_ahead = '3s'\njwks_max_age = '1s'\nclock_skew = '500ms'\nretire_window = '1m2s'\n\
+    let text = "[keys]\nperiod = '10s'\npublish_ahead = '3s'\njwks_max_age = '1s'\nclock_skew = '500ms'\nretire_window = '1m31s'\n\
                 [tokens]\naccess_token_ttl = '1m'\nid_token_ttl = '1m'";
     let (config, _) = parse(text, &[]).unwrap();
     assert_eq!(config.publish_ahead_floor(), Duration::from_millis(2_500));

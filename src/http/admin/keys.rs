@@ -17,8 +17,9 @@ use crate::domain::alg::Alg;
 use crate::domain::id::ClientId;
 use crate::domain::time::Timestamp;
 use crate::http::doors::Doors;
+use crate::http::pages::admin::key_rotate::RotateView;
 use crate::http::pages::admin::keys::{
-    AppShown, CanaryShown, KeyRow, KeysView, RevokeView, RingShown, RotateView, Said, StrangerShown, Wrong,
+    AppShown, CanaryShown, KeyRow, KeysView, RevokeView, RingShown, Said, StrangerShown, Wrong,
 };
 use crate::http::people::account::apps::percent;
 use crate::http::reply::page::PageReply;
@@ -30,7 +31,7 @@ use crate::keys::propagation::Propagation;
 use crate::keys::record::KeyRecord;
 use crate::keys::state::KeyState;
 use crate::oauth::error::OAuthError;
-use crate::tokens::consequences::Report;
+use crate::tokens::consequences::{Lost, Report};
 use crate::tokens::key_desk::{KeyDesk, reason_fits};
 
 /// How many others who fetch the key set are shown.
@@ -47,6 +48,13 @@ type At = Result<Path<String>, PathRejection>;
 pub(super) struct Told {
     #[serde(default)]
     said: String,
+}
+
+/// What was lost, on the way to the page that asks.
+#[derive(Debug, Deserialize)]
+pub(super) struct WhatWasLost {
+    #[serde(default)]
+    lost: String,
 }
 
 /// The desk of somebody in the room.
@@ -116,6 +124,7 @@ async fn view(admin: &mut Admin, told: &Told) -> Result<KeysView, OAuthError> {
             "revoked" => Some(Said::Revoked),
             "canary" => Some(Said::Canary),
             "canary-ended" => Some(Said::CanaryEnded),
+            "all-revoked" => Some(Said::AllRevoked),
             _ => None,
         },
         rings,
@@ -269,46 +278,56 @@ pub(super) async fn rotate(at: At, ElevatedForm(AdminForm { admin, params }): El
 }
 
 /// Says what throwing a key out means.
-pub(super) async fn ask_revoke(Elevated(admin): Elevated, at: At) -> Response {
-    revoke_page(admin, at.map(|Path(kid)| plain(&kid)).unwrap_or_default(), None, String::new()).await
+pub(super) async fn ask_revoke(Elevated(admin): Elevated, at: At, Query(what): Query<WhatWasLost>) -> Response {
+    let kid = at.map(|Path(kid)| plain(&kid)).unwrap_or_default();
+    revoke_page(admin, kid, lost_as(&what.lost), None, String::new()).await
 }
 
-/// Throws it out, if its name and a reason were typed.
+/// Only the word itself replaces everything.
+fn lost_as(text: &str) -> Lost {
+    text.parse().unwrap_or_default()
+}
+
+/// Throws it out, if its name and a reason were typed; with it all others, if the host was lost.
 pub(super) async fn revoke(at: At, ElevatedForm(AdminForm { admin, params }): ElevatedForm) -> Response {
     let kid = at.map(|Path(kid)| plain(&kid)).unwrap_or_default();
     let reason = params.get("reason").unwrap_or_default().trim().to_owned();
+    let lost = lost_as(params.get("lost").unwrap_or_default());
     let typed = params.get("kid").unwrap_or_default().trim();
     if !reason_fits(&reason) {
-        return revoke_page(admin, kid, Some(Wrong::Reason), reason).await;
+        return revoke_page(admin, kid, lost, Some(Wrong::Reason), reason).await;
     }
-    if typed != word(&kid) && typed != kid {
-        return revoke_page(admin, kid, Some(Wrong::Word), reason).await;
+    if typed != word(&kid, lost) && (typed != kid || lost == Lost::Host) {
+        return revoke_page(admin, kid, lost, Some(Wrong::Word), reason).await;
     }
     let Visitor { doors, now, .. } = &admin.visitor;
     let actor = format!("user:{}", admin.user.id);
-    match desk(doors, &actor, *now).revoke(&kid, &reason).await {
-        Ok(()) => {
+    match desk(doors, &actor, *now).revoke(&kid, lost, &reason).await {
+        Ok(_) => {
             follow(doors).await;
-            admin.visitor.answer(SeeOther::within("/admin/keys?said=revoked"))
+            let said = if lost == Lost::Host { "all-revoked" } else { "revoked" };
+            admin.visitor.answer(SeeOther::within(&format!("/admin/keys?said={said}")))
         }
         Err(KeysError::Refused(_)) => not_found(admin.visitor),
         Err(error) => admin.visitor.fault(&fault(error)),
     }
 }
 
-async fn revoke_page(mut admin: Admin, kid: String, wrong: Option<Wrong>, reason: String) -> Response {
+async fn revoke_page(mut admin: Admin, kid: String, lost: Lost, wrong: Option<Wrong>, reason: String) -> Response {
     let view = async {
         let room = room(&mut admin, None).await?;
         let Visitor { doors, now, .. } = &admin.visitor;
-        let report = desk(doors, "", *now).consequences(&kid, false).await?;
+        let report = desk(doors, "", *now).consequences(&kid, lost).await?;
         let Some(report) = report.filter(|report| report.state != KeyState::Revoked) else { return Ok(None) };
-        let Report { alg, live_tokens, people, client_ids, not_ready, recovered_by, .. } = report;
+        let Report { alg, live_tokens, people, sessions, client_ids, not_ready, recovered_by, .. } = report;
         Ok::<_, OAuthError>(Some(RevokeView {
             t: admin.visitor.language,
             brand: admin.visitor.brand(),
             room,
             alg: alg.as_str(),
-            word: word(&kid),
+            word: word(&kid, lost),
+            host: lost == Lost::Host,
+            sessions,
             live_tokens,
             people,
             apps: client_ids,
@@ -330,8 +349,12 @@ async fn revoke_page(mut admin: Admin, kid: String, wrong: Option<Wrong>, reason
     }
 }
 
-fn word(kid: &str) -> String {
-    kid.chars().take(TYPED).collect()
+/// What is typed to go on.
+fn word(kid: &str, lost: Lost) -> String {
+    match lost {
+        Lost::Key => kid.chars().take(TYPED).collect(),
+        Lost::Host => "host".to_owned(),
+    }
 }
 
 /// This process does not wait for its next look.

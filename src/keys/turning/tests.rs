@@ -1,9 +1,12 @@
 use super::*;
+use crate::domain::time::Clock;
 use crate::keys::bootstrap;
 use crate::keys::ring::Keys;
 use crate::keys::ring::tests::{NOW, vault};
 use crate::keys::signer::Typ;
 use crate::keys::verify::{VerifyError, VerifyFor};
+use crate::keys::{check_master_key, rewrap};
+use crate::store::refresh_roots;
 use crate::store::testing::TestStore;
 
 fn policy() -> KeyPolicy {
@@ -115,6 +118,20 @@ async fn when_all_is_lost_no_old_key_is_left() {
     }
     kid(&store, KeyState::Active).await;
     kid(&store, KeyState::Pending).await;
+
+    // Again, while a row is forged that says it signs: it goes with the others, and what was revoked before stays believed.
+    let forged = kid(&store, KeyState::Active).await;
+    store.run("UPDATE signing_keys SET created_at = created_at - 1 WHERE state = 'active'").await;
+    let root = refresh_roots::list(&mut store.read().await.unwrap()).await.unwrap();
+    carry_out(&store, &vault, &policy, &wish, "cli", NOW).await.unwrap();
+    assert_ne!(kid(&store, KeyState::Active).await, forged);
+    check_master_key(&store, &vault, NOW).await.unwrap();
+    let mac_key = vault.mac_key(Purpose::SigningKey);
+    let all = rows(&store).await;
+    assert_eq!(all.iter().filter(|row| KeyRecord::verified(row, &mac_key).is_ok()).count(), all.len());
+    let next = refresh_roots::list(&mut store.read().await.unwrap()).await.unwrap();
+    let ended = |rows: &[refresh_roots::RefreshRootRow]| rows.iter().filter(|row| row.ended_at.is_some()).count();
+    assert_eq!((next.len(), ended(&next)), (root.len() + 1, root.len()));
 }
 
 #[tokio::test]
@@ -142,6 +159,35 @@ async fn processes_and_admins_who_act_at_once_leave_one_active_key_and_one_spare
         kid(&store, KeyState::Active).await;
         kid(&store, KeyState::Pending).await;
     }
+}
+
+#[tokio::test]
+async fn new_keys_are_sealed_under_the_master_key_that_counts_by_then() {
+    let store = TestStore::open().await;
+    let both = || Vault::over([2; 32]).after([1; 32]);
+    check_master_key(&store, &Vault::over([1; 32]), NOW).await.unwrap();
+    let (vault, policy) = (both(), policy());
+    bootstrap::start(&store, &vault, &policy, NOW).await.unwrap();
+    let other = both();
+    check_master_key(&store, &other, NOW).await.unwrap();
+    rewrap::run(&store, &other, &Clock::standing_at(NOW), |_| ()).await.unwrap();
+    assert_ne!(vault.seals_with(), other.seals_with(), "this process has not heard of it");
+    let done = carry_out(&store, &vault, &policy, &turn(), "system", NOW.plus(policy.period)).await.unwrap();
+    assert_eq!(done.len(), 3, "{done:?}");
+    for row in rows(&store).await {
+        assert!(row.kek_id.is_none_or(|kek_id| kek_id == other.kek_id()));
+    }
+}
+
+#[tokio::test]
+async fn a_turn_of_one_algorithm_leaves_the_others_alone() {
+    let (store, vault) = (TestStore::open().await, vault());
+    let policy = KeyPolicy::usual(&[Alg::ES256, Alg::RS256]);
+    bootstrap::start(&store, &vault, &policy, NOW).await.unwrap();
+    let due = NOW.plus(policy.period);
+    let wish = Wish::TurnOne { alg: Alg::RS256, lagging: Lagging::new() };
+    let done = carry_out(&store, &vault, &policy, &wish, "cli", due).await.unwrap();
+    assert!(done.len() == 3 && done.iter().all(|done| done.alg == Alg::RS256), "{done:?}");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn a_program_tries_the_next_key_on_one_app_and_stops() {
         provider.send(request.unwrap()).await
     };
     let wish = json!({"client_id": "web"});
-    assert_eq!(send("ES256", wish.clone()).await.expect(409).json()["error"], "too_young");
+    assert_eq!(send("ES256", wish.clone()).await.expect(409).json()["error"], "not_possible");
     provider.advance(901).await;
     for body in [json!({}), json!([]), json!({"client_id": 1}), json!({"client_id": "web", "hours": 2})] {
         assert_eq!(send("ES256", body).await.expect(400).json()["error"], "invalid_request");

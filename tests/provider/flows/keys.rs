@@ -1,19 +1,25 @@
 //! Keys that turn while apps are at work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk::app::key_policy;
+use frontdesk::audit::chain::ChainKey;
+use frontdesk::audit::verify::verify;
 use frontdesk::domain::alg::Alg;
+use frontdesk::domain::grant::EndReason;
 use frontdesk::domain::id::ClientId;
-use frontdesk::jobs::{note_sightings, turn_keys};
+use frontdesk::jobs::{note_sightings, seal_audit, turn_keys};
 use frontdesk::keys::KeysError;
 use frontdesk::keys::rotation::Refused;
 use frontdesk::keys::state::KeyState;
 use frontdesk::keys::vault::Vault;
+use frontdesk::tokens::consequences::Lost;
 use frontdesk::tokens::key_desk::{KeyDesk, Listed};
+use frontdesk::tokens::revoke;
 use serde_json::Value;
 
-use crate::support::{ALICE, Answer, TestProvider};
+use crate::support::{ALICE, Answer, BOB, TestProvider, claims_of};
 
 const PUBLISH_AHEAD: u64 = 900;
 
@@ -156,8 +162,8 @@ async fn a_lost_key_is_out_at_once_and_people_stay_signed_in() {
     provider.advance(60).await;
     let lost = kid_of(&tokens.access);
     let report = at_desk(&provider, async |desk| {
-        let report = desk.consequences(&lost, false).await.unwrap().unwrap();
-        desk.revoke(&lost, "found on the street").await.unwrap();
+        let report = desk.consequences(&lost, Lost::Key).await.unwrap().unwrap();
+        desk.revoke(&lost, Lost::Key, "found on the street").await.unwrap();
         report
     })
     .await;
@@ -182,10 +188,102 @@ async fn a_lost_key_is_out_at_once_and_people_stay_signed_in() {
     let answer = provider.get("/.well-known/jwks.json").await;
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
 
-    let again = at_desk(&provider, async |desk| desk.revoke(&lost, "again").await).await;
+    let again = at_desk(&provider, async |desk| desk.revoke(&lost, Lost::Key, "again").await).await;
     assert!(matches!(again, Err(KeysError::Refused(Refused::AlreadyRevoked(_)))), "{again:?}");
     assert_eq!(provider.audited("key.compromise").await, 1);
     assert_eq!(provider.audited("key.refused").await, 1);
+}
+
+#[tokio::test]
+async fn a_lost_host_replaces_all_that_lay_on_it_and_everyone_signs_in_again() {
+    let provider = house().await;
+    let (app, worker) = (provider.client("web"), provider.client("worker"));
+    let browser = provider.browser();
+    let before = app.tokens_at(&browser, ALICE).await;
+    let service = worker.token(&[("grant_type", "client_credentials"), ("scope", "notes:read")]).await.expect(200);
+    let service = service.text("access_token");
+    let (behind, ahead) = (provider.twin(|_| {}).await, provider.second_process().await);
+    let on_the_way = behind.client("web").code_of(ALICE).await;
+    seal_audit::once(provider.app(), false).await.unwrap();
+    note_sightings::once(provider.app(), provider.app().clock.now()).await.unwrap();
+    provider.advance(60).await;
+    let lost = kid_of(&before.access);
+    let old: Vec<String> = provider.texts("SELECT kid FROM signing_keys").await;
+    // One was thrown out long before.
+    let first = old.iter().find(|kid| **kid != lost).unwrap();
+    at_desk(&provider, async |desk| desk.revoke(first, Lost::Key, "a drill").await.unwrap()).await;
+
+    behind.follow_changes().await;
+    let report = at_desk(&provider, async |desk| {
+        let nobody = desk.revoke("nobody", Lost::Host, "stolen").await;
+        assert!(matches!(nobody, Err(KeysError::Refused(Refused::UnknownKey(_)))), "{nobody:?}");
+        let report = desk.consequences(&lost, Lost::Host).await.unwrap().unwrap();
+        desk.revoke(&lost, Lost::Host, "the machine was stolen").await.unwrap();
+        report
+    })
+    .await;
+    assert_eq!((report.people, report.sessions), (1, 2), "{report:?}");
+    assert!(report.live_tokens >= 3, "access and ID token of a person, and that of the service: {report:?}");
+    assert_eq!(report.client_ids, ["web", "worker"]);
+
+    // Nothing from before is good, nowhere.
+    ahead.follow_changes().await.unwrap();
+    for (token, client) in [(&before.access, &app), (&service, &worker)] {
+        assert!(!client.sees_alive(token).await);
+    }
+    app.userinfo(&before.access).await.expect_error("invalid_token");
+    app.refresh(&before.refresh).await.expect_error("invalid_grant");
+    assert!(browser.go("/account").await.path.starts_with("/login"), "the session is over");
+    let old_and_good = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+    assert_eq!(provider.number(old_and_good).await, 0);
+    let reasons = provider.texts("SELECT DISTINCT reason FROM grants").await;
+    assert_eq!(reasons, ["host_lost"]);
+    // Also what a process which has not heard of it yet gave out since: it was given under roots that are lost.
+    let late = behind.client("web").redeem(&on_the_way).await;
+    assert_eq!(late.status, 400, "{late:?}");
+    let late = behind.client("post").tokens_of(BOB).await;
+    provider.client("post").refresh(&late.refresh).await.expect_error("invalid_grant");
+
+    // The ring is whole and new, for every process.
+    let states = "SELECT alg || ' ' || state FROM signing_keys WHERE state <> 'revoked' ORDER BY 1";
+    assert_eq!(provider.texts(states).await, ["ES256 active", "ES256 pending"]);
+    behind.follow_changes().await;
+    for process in [provider.app(), behind.app(), &Arc::new(ahead)] {
+        assert!(process.unready().is_empty());
+        let published: Vec<String> =
+            process.provider.keys.ring().published().map(|key| key.kid().to_string()).collect();
+        assert!(published.len() == 2 && published.iter().all(|kid| !old.contains(kid)), "{published:?}");
+    }
+    // Who signs in again is served, by all of them; and by one that starts now.
+    app.tokens_at(&browser, ALICE).await;
+    let current = provider.texts("SELECT id FROM refresh_roots WHERE ended_at IS NULL").await;
+    let roots = "SELECT root_id FROM refresh_families WHERE ended_at IS NULL AND grant_id IN \
+                 (SELECT id FROM grants WHERE client_id = 'web')";
+    assert_eq!(provider.texts(roots).await, current);
+    // The end of older rows comes by and by; those who are back already stay.
+    let moment = provider.app().clock.now();
+    provider.advance(1).await;
+    let early = app.tokens_at(&provider.browser(), BOB).await;
+    revoke::end_all(&provider.app().store, EndReason::HostLost, "cli", moment).await.unwrap();
+    app.refresh(&early.refresh).await.expect_tokens();
+    let after = app.tokens_at(&browser, ALICE).await;
+    behind.follow_changes().await;
+    let after = behind.client("web").refresh(&after.refresh).await.expect_tokens();
+    let newcomer = provider.twin(|_| {}).await;
+    newcomer.client("web").refresh(&after.refresh).await.expect_tokens();
+    newcomer.client("worker").token(&[("grant_type", "client_credentials")]).await.expect(200);
+
+    // The audit goes on under the new key, and is whole.
+    seal_audit::once(provider.app(), false).await.unwrap();
+    let keys = "SELECT COUNT(DISTINCT key_id) FROM audit WHERE number IS NOT NULL";
+    assert_eq!((provider.number(keys).await, provider.audited("all.end").await), (2, 1));
+    let app = provider.app();
+    let chain = verify(&app.store, &ChainKey::from_vault(&app.vault), &[]).await.unwrap();
+    assert_eq!(chain.problems, []);
+    let history = provider.get("/.well-known/historical-keys.jwt").await.expect(200);
+    for kid in old {
+        assert!(claims_of(&history.body)["keys"].to_string().contains(&kid), "{kid}");
+    }
 }
 
 #[tokio::test]
@@ -256,7 +354,7 @@ async fn the_key_set_says_when_to_come_back() {
 async fn past_keys_and_why_one_was_revoked_stand_in_a_signed_document() {
     let provider = house().await;
     let lost = listed(&provider, Alg::ES256, KeyState::Active).await.kid;
-    at_desk(&provider, async |desk| desk.revoke(&lost, "found on the street").await.unwrap()).await;
+    at_desk(&provider, async |desk| desk.revoke(&lost, Lost::Key, "found on the street").await.unwrap()).await;
     let metadata: Value = provider.get("/.well-known/openid-configuration").await.json();
     let url = metadata["federation_historical_keys_endpoint"].as_str().unwrap();
     let answer = provider.get(url.strip_prefix(provider.issuer()).unwrap()).await;

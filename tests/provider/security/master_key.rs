@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use frontdesk::app::key_policy;
 use frontdesk::jobs::Jobs;
-use frontdesk::keys::mac_roots;
-use frontdesk::keys::record::KeyRecord;
 use frontdesk::keys::rewrap::{self, CannotRewrap, Pass};
-use frontdesk::keys::vault::{Purpose, Vault};
-use frontdesk::store::{nodes, signing_keys};
+use frontdesk::keys::turning::{self, Wish};
+use frontdesk::keys::vault::Vault;
+use frontdesk::store::nodes;
 
 use crate::support::{ALICE, Browser, MASTER, PASSWORD, Page, TestProvider};
 
@@ -124,14 +124,11 @@ async fn under_a_new_mac_root_client_secrets_count_and_forms_and_grants_do_not()
     let (web, worker) = (provider.client("web"), provider.client("worker"));
     let tokens = web.tokens_of(ALICE).await;
     let form = Open::at(&provider).await;
+    let signed_in = provider.browser();
+    signed_in.sign_in(ALICE).await;
     let app = provider.app();
-    let (vault, now) = (Arc::clone(&app.vault), app.clock.now());
-    let root = app.store.write(async move |tx| mac_roots::new_root(tx, &vault, now).await).await.unwrap();
-    // Whoever makes a new root MACs the ring anew.
-    for row in signing_keys::list(&mut app.store.read().await.unwrap()).await.unwrap() {
-        let new = KeyRecord::read(&row).unwrap().row(None, root.key(Purpose::SigningKey));
-        provider.run(&format!("UPDATE signing_keys SET mac = '{}' WHERE kid = '{}'", new.mac, new.kid)).await;
-    }
+    let wish = Wish::RevokeAll { reason: "stolen".to_owned() };
+    turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "cli", app.clock.now()).await.unwrap();
     provider.follow_changes().await;
 
     worker.token(&[("grant_type", "client_credentials"), ("scope", "notes:read")]).await.expect(200);
@@ -142,6 +139,8 @@ async fn under_a_new_mac_root_client_secrets_count_and_forms_and_grants_do_not()
         .expect_error("invalid_client");
     web.refresh(&tokens.refresh).await.expect_error("invalid_grant");
     form.send().await.expect(403);
+    // The rows of sessions are ended later; they count no more by now.
+    assert!(signed_in.go("/account").await.path.starts_with("/login"));
     let tokens = web.tokens_of(ALICE).await;
     web.refresh(&tokens.refresh).await.expect_tokens();
     let late = provider.second_process().await;

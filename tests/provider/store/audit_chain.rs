@@ -27,7 +27,7 @@ async fn acts(provider: &TestProvider, count: usize) {
 }
 
 async fn once(provider: &TestProvider, stopping: bool) {
-    seal_audit::once(provider.app(), &ChainKey::from_vault(&provider.app().vault), stopping).await.unwrap();
+    seal_audit::once(provider.app(), stopping).await.unwrap();
 }
 
 async fn verified(provider: &TestProvider) -> Report {

@@ -1,5 +1,6 @@
 //! Facts, links, roots and keys: written once, whoever is first.
 
+use frontdesk::domain::time::Timestamp;
 use frontdesk::domain::token::{Kind, OpaqueToken};
 use frontdesk::store::refresh_roots::{self, RefreshRootRow};
 use frontdesk::store::signing_keys::{self, SigningKeyRow};
@@ -100,6 +101,7 @@ async fn roots_come_the_oldest_first_and_keep_their_names() {
         sealed: format!("sealed {id}"),
         kek_id: "k".to_owned(),
         created_at,
+        ended_at: None,
     };
     let insert =
         async |row: RefreshRootRow| rows.store().write(async move |tx| refresh_roots::insert(tx, &row).await).await;
@@ -109,6 +111,13 @@ async fn roots_come_the_oldest_first_and_keep_their_names() {
     assert!(matches!(insert(root("c", 3)).await, Err(StoreError::Conflict(_))));
     let listed = refresh_roots::list(&mut rows.store().read().await.unwrap()).await.unwrap();
     assert_eq!(listed[1..], [root("c", 1), root("a", 2), root("b", 2)], "after the one that the rows begin with");
+
+    let ended = |row: &RefreshRootRow| row.ended_at.map_or(0, |at| at);
+    rows.store().write(async |tx| refresh_roots::end(tx, Timestamp::from_seconds(7)).await).await.unwrap();
+    insert(root("d", 8)).await.unwrap();
+    rows.store().write(async |tx| refresh_roots::end(tx, Timestamp::from_seconds(9)).await).await.unwrap();
+    let listed = refresh_roots::list(&mut rows.store().read().await.unwrap()).await.unwrap();
+    assert_eq!(listed.iter().map(ended).collect::<Vec<_>>(), [7, 7, 7, 7, 9], "each ends once");
 }
 
 #[tokio::test]

@@ -18,10 +18,10 @@ use crate::http::admin::canary::registered;
 use crate::http::admin::keys::{desk, fault, follow};
 use crate::http::reply::json::{self, Json, Refusal};
 use crate::keys::KeysError;
-use crate::keys::rotation;
+use crate::keys::rotation::Refused as Because;
 use crate::oauth::admin::authority::Caller;
 use crate::oauth::error::OAuthError;
-use crate::tokens::consequences::Report;
+use crate::tokens::consequences::{Lost, Report};
 use crate::tokens::key_desk::{Listed, Trial, reason_fits};
 
 /// The keys.
@@ -62,6 +62,10 @@ pub(super) struct Which {
 pub(super) struct Why {
     /// The reason, 1 to 200 characters; it is published in the key history.
     reason: String,
+    /// What was lost: `key`, or `host`: then all keys and roots are replaced, and every session and grant from before ends.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    lost: Lost,
 }
 
 /// All keys: their states and times, and the apps that each waits for.
@@ -128,11 +132,6 @@ pub(in crate::http::admin) async fn canary(
             follow(&doors).await;
             Json(trials.first().map(Trial::from)).into_response()
         }
-        Err(KeysError::Refused(rotation::Refused::TooYoung { .. })) => json::error_body(
-            StatusCode::CONFLICT,
-            "too_young",
-            "the key that waits has not been published for long enough, see keys.publish_ahead",
-        ),
         Err(error) => refused(error),
     }
 }
@@ -150,17 +149,18 @@ pub(in crate::http::admin) async fn revoke(
     let Ok(Path(kid)) = at else { return not_found() };
     let kid = plain(&kid);
     let why = serde_json::from_slice::<Why>(&body).ok().filter(|why| reason_fits(why.reason.trim()));
-    let Some(Why { reason }) = why else {
-        let hint = "send {\"reason\": \"…\"} with 1 to 200 characters on one line";
+    let Some(Why { reason, lost }) = why else {
+        let hint =
+            "send {\"reason\": \"…\"} with 1 to 200 characters on one line, and \"lost\": \"host\" if all was lost";
         return json::error_body(StatusCode::BAD_REQUEST, "invalid_request", hint);
     };
     let desk = desk(&doors, &actor, now);
-    let report = match desk.consequences(&kid, false).await {
+    let report = match desk.consequences(&kid, lost).await {
         Ok(report) => report,
         Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
     };
-    match desk.revoke(&kid, reason.trim()).await {
-        Ok(()) => {
+    match desk.revoke(&kid, lost, reason.trim()).await {
+        Ok(_) => {
             follow(&doors).await;
             Json::<Option<Report>>(report).into_response()
         }
@@ -187,10 +187,19 @@ fn alg_at(at: Result<Path<String>, PathRejection>) -> Option<Alg> {
 
 fn refused(error: KeysError) -> Response {
     match error {
-        KeysError::Refused(_) => json::error_body(
+        KeysError::Refused(Because::UnknownKey(_)) => not_found(),
+        KeysError::Refused(why) => json::error_body(
             StatusCode::CONFLICT,
             "not_possible",
-            "there is no such key, it was revoked before, no key waits to take over, or none signs for this app",
+            match why {
+                Because::UnknownKey(_) => "there is no such key",
+                Because::UnknownAlg(_) => "the algorithm is not among keys.algorithms",
+                Because::NoActive(_) => "no key of the algorithm signs",
+                Because::AlreadyRevoked(_) => "the key was revoked before",
+                Because::NoSpare(_) => "no key waits to take over; a running server makes one within seconds",
+                Because::NoCanary(_) => "no waiting key signs for this app now",
+                Because::TooYoung { .. } => "the key that waits has not been published for long enough",
+            },
         ),
         error => Refusal::from(fault(error)).into_response(),
     }

@@ -47,6 +47,8 @@ pub enum Said {
     Canary,
     /// It does so no more.
     CanaryEnded,
+    /// All were.
+    AllRevoked,
 }
 
 /// The keys of an algorithm.
@@ -165,6 +167,7 @@ impl Said {
             Self::Revoked => "keys-said-revoked",
             Self::Canary => "keys-said-canary",
             Self::CanaryEnded => "keys-said-canary-ended",
+            Self::AllRevoked => "keys-said-all-revoked",
         })
     }
 }
@@ -204,39 +207,6 @@ impl KeyRow {
     }
 }
 
-/// `admin/key_rotate.html`. Sends `csrf` and, for a turn at once, `now`.
-#[derive(Debug, Clone, Template)]
-#[template(path = "admin/key_rotate.html")]
-pub struct RotateView {
-    /// The language of the page.
-    pub t: Language,
-    /// The operator's look.
-    pub brand: Arc<Brand>,
-    /// The room around it.
-    pub room: Room,
-    /// The algorithm.
-    pub alg: &'static str,
-    /// The key that takes over.
-    pub kid: String,
-    /// From when on that breaks nobody, in Unix seconds.
-    pub safe_from: i64,
-    /// Whether that is still to come.
-    pub too_early: bool,
-    /// Apps that were not yet seen to have the key.
-    pub waiting_for: Vec<String>,
-    /// How long a turn waits for them, until, in Unix seconds.
-    pub patient_until: i64,
-    /// Where the form goes.
-    pub action: String,
-}
-
-impl RotateView {
-    #[expect(clippy::unused_self, reason = "every page of the room says where it stands")]
-    fn here(&self) -> Section {
-        Section::Keys
-    }
-}
-
 /// `admin/key_revoke.html`. Sends `csrf`, `reason` and `kid`, the first characters of the name.
 #[derive(Debug, Clone, Template)]
 #[template(path = "admin/key_revoke.html")]
@@ -253,10 +223,14 @@ pub struct RevokeView {
     pub alg: &'static str,
     /// What is to be typed.
     pub word: String,
-    /// Tokens about that it signed, at most.
+    /// Whether the host was lost, and all keys with it.
+    pub host: bool,
+    /// Tokens about that it signed, or all keys, at most.
     pub live_tokens: u64,
     /// People who hold such tokens.
     pub people: u64,
+    /// Sessions that end.
+    pub sessions: u64,
     /// Apps that hold such tokens.
     pub apps: Vec<String>,
     /// Apps that were not seen to have the key that takes over.
@@ -402,28 +376,10 @@ mod samples {
                     },
                 ),
                 ("canary-ended", Self { said: Some(Said::CanaryEnded), ..usual.clone() }),
+                ("lost", Self { said: Some(Said::AllRevoked), ..usual.clone() }),
                 ("turned", Self { said: Some(Said::Turned), apps: vec![], ..usual.clone() }),
                 ("usual", usual),
             ]
-        }
-    }
-
-    impl RotateView {
-        pub(in crate::http) fn samples(t: Language, brand: &Arc<Brand>) -> Vec<(&'static str, Self)> {
-            let ready = Self {
-                t,
-                brand: Arc::clone(brand),
-                room: sample::admin_room(None),
-                alg: "ES256",
-                kid: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into(),
-                safe_from: NOW - 9,
-                too_early: false,
-                waiting_for: vec![],
-                patient_until: NOW + 250_000,
-                action: "/admin/keys/ES256/rotate".into(),
-            };
-            let early = Self { too_early: true, safe_from: NOW + 9_000, ..ready.clone() };
-            vec![("early", Self { waiting_for: vec!["robot".into()], ..early }), ("ready", ready)]
         }
     }
 
@@ -436,8 +392,10 @@ mod samples {
                 kid: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into(),
                 alg: "ES256",
                 word: "0ZcOCORZ".into(),
+                host: false,
                 live_tokens: 1_204,
                 people: 1,
+                sessions: 0,
                 apps: vec!["robot".into()],
                 not_ready: vec![],
                 recovered_by: NOW + 900,
@@ -459,6 +417,7 @@ mod samples {
                     "reason",
                     Self { wrong: Some(Wrong::Reason), apps: vec![], live_tokens: 0, people: 0, ..first.clone() },
                 ),
+                ("host", Self { host: true, sessions: 318, ..first.clone() }),
                 ("first", first),
             ]
         }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod canary;
 pub mod confirm;
 pub mod elevate;
+pub mod key_rotate;
 pub mod keys;
 pub mod overview;
 pub mod people;
