@@ -158,6 +158,12 @@ fn a_canary_needs_a_client_and_a_key_that_was_published_for_long_enough() {
     };
     assert_eq!(members(&begun[0]), BTreeSet::from(["client_id", "kid", "until"]));
     assert_eq!((&begun[0]["client_id"], text(&begun[0]["kid"])), (&json!("notes"), kid(&place, "pending", "ES256")));
+
+    let stop = ["keys", "canary", "--client", "notes", "--stop", "--json"];
+    let ended = place.json(&stop[..5]);
+    assert_eq!((&ended[0]["kid"], ended.as_array().unwrap().len()), (&begun[0]["kid"], 1));
+    assert!(text(&ended[0]["until"]) < text(&begun[0]["until"]), "{ended}");
+    assert!(place.fails(1, &stop).contains("no waiting key signs for notes now"));
 }
 
 #[test]

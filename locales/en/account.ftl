@@ -3,6 +3,7 @@ account-overview = Overview
 account-password = Password
 account-sessions = Sessions
 account-apps = Connected apps
+account-to-admin = Administration
 
 notice-password-changed = Your password is changed. You were signed out everywhere else.
 notice-session-ended = That session has ended.

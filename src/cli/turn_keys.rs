@@ -11,7 +11,7 @@ use crate::keys::state::KeyState;
 use crate::keys::vault::Vault;
 use crate::store::{Store, clients};
 use crate::tokens::consequences::{Lost, Report};
-use crate::tokens::key_desk::{KeyDesk, reason_fits};
+use crate::tokens::key_desk::{KeyDesk, Trial, reason_fits};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Rotate {
@@ -35,6 +35,9 @@ pub(super) struct Canary {
     /// Only this algorithm; else all
     #[arg(long, value_name = "ALG")]
     alg: Option<Alg>,
+    /// Do not wait for the hour's end: the active key signs for it again
+    #[arg(long)]
+    stop: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -195,18 +198,17 @@ pub(super) async fn canary(context: &Context, store: &Store, arguments: &Canary)
     let algs = house.algs(arguments.alg)?;
     house
         .at_desk(async |desk| {
-            let begun = desk.canary(&client, &algs).await?;
-            let described: Vec<serde_json::Value> = begun
-                .iter()
-                .map(|canary| {
-                    serde_json::json!({"client_id": canary.client, "kid": canary.kid, "until": canary.until.to_string()})
-                })
-                .collect();
-            arguments.format.print(&described, || {
-                let line = |canary: &crate::keys::ring::Canary| {
-                    format!("{} gets tokens signed by {} until {}\n", canary.client, canary.kid, canary.until)
+            let (trials, gets) = if arguments.stop {
+                (desk.end_canary(&client, &algs).await?, "got")
+            } else {
+                (desk.canary(&client, &algs).await?, "gets")
+            };
+            let trials: Vec<Trial> = trials.iter().map(Trial::from).collect();
+            arguments.format.print(&trials, || {
+                let line = |trial: &Trial| {
+                    format!("{} {gets} tokens signed by {} until {}\n", trial.client_id, trial.kid, trial.until)
                 };
-                begun.iter().map(line).collect()
+                trials.iter().map(line).collect()
             })
         })
         .await

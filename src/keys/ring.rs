@@ -97,7 +97,7 @@ pub struct Canary {
 }
 
 impl Canary {
-    fn sings(&self, now: Timestamp) -> bool {
+    pub(super) fn sings(&self, now: Timestamp) -> bool {
         !self.until.has_passed(now)
     }
 }

@@ -10,7 +10,7 @@ use super::policy::KeyPolicy;
 use super::record::KeyRecord;
 use super::state::KeyState;
 use crate::domain::alg::Alg;
-use crate::domain::id::KeyId;
+use crate::domain::id::{ClientId, KeyId};
 use crate::domain::time::Timestamp;
 
 /// What the planner knows of a key.
@@ -106,6 +106,8 @@ pub enum Refused {
         /// From when on it may.
         from: Timestamp,
     },
+    /// No waiting key signs for this app.
+    NoCanary(ClientId),
 }
 
 impl fmt::Display for Refused {
@@ -122,6 +124,7 @@ impl fmt::Display for Refused {
                 f,
                 "key {kid} has not been published for long enough: apps that keep the key set do not know it before {from}"
             ),
+            Self::NoCanary(client) => write!(f, "no waiting key signs for {client} now"),
         }
     }
 }

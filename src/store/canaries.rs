@@ -42,3 +42,17 @@ pub async fn begin(tx: &mut Tx, client_id: &str, kid: &str, until: Timestamp) ->
     .await
     .map(drop))
 }
+
+/// Ends one at once. Its row stays for a while: tokens that the key signed are about.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end(tx: &mut Tx, client_id: &str, kid: &str, now: Timestamp) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query("UPDATE key_canaries SET until = $3 WHERE client_id = $1 AND kid = $2 AND until > $3")
+        .bind(client_id)
+        .bind(kid)
+        .bind(now.as_seconds())
+        .execute(db)
+        .await
+        .map(drop))
+}

@@ -133,8 +133,8 @@ impl Expiring {
                 SIGHTING_KEPT,
             ),
             Self::Canaries => (
-                "DELETE FROM key_canaries WHERE client_id IN \
-                 (SELECT client_id FROM key_canaries WHERE until <= $1 ORDER BY until LIMIT $2)",
+                "DELETE FROM key_canaries WHERE (client_id, kid) IN \
+                 (SELECT client_id, kid FROM key_canaries WHERE until <= $1 ORDER BY until LIMIT $2)",
                 DAY,
             ),
             Self::Nodes => (

@@ -105,6 +105,23 @@ pub struct Rotated {
     pub waiting_for: Vec<ClientId>,
 }
 
+/// An app that a waiting key signs for, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trial {
+    /// The app.
+    pub client_id: ClientId,
+    /// The key.
+    pub kid: KeyId,
+    /// Until when, RFC 3339 in UTC.
+    pub until: String,
+}
+
+impl From<&Canary> for Trial {
+    fn from(canary: &Canary) -> Self {
+        Self { client_id: canary.client.clone(), kid: canary.kid.clone(), until: canary.until.to_string() }
+    }
+}
+
 impl KeyDesk<'_> {
     /// The keys whose rows can be believed, and the names of the others.
     ///
@@ -247,6 +264,23 @@ impl KeyDesk<'_> {
     pub async fn canary(&self, client: &ClientId, algs: &[Alg]) -> Result<Vec<Canary>, KeysError> {
         let outcome = canary::begin(self.store, self.vault, &self.policy, (client, algs), self.actor, self.now).await;
         self.noted(outcome, "canary", client.as_str()).await
+    }
+
+    /// Has the active keys of some algorithms sign for an app again.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    pub async fn end_canary(&self, client: &ClientId, algs: &[Alg]) -> Result<Vec<Canary>, KeysError> {
+        let outcome = canary::end(self.store, self.vault, (client, algs), self.actor, self.now).await;
+        self.noted(outcome, "canary_end", client.as_str()).await
+    }
+
+    /// The apps that waiting keys sign for now.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn canaries(&self) -> Result<Vec<Canary>, StoreError> {
+        canary::singing(&mut self.store.read().await?, self.now).await
     }
 
     async fn wish(&self, wish: &Wish, subject: &str) -> Result<Vec<turning::Done>, KeysError> {

@@ -82,12 +82,14 @@ export async function serve(dir, probe, ca, log = "serve.log") {
   throw new Error(`serve is not ready: ${fs.readFileSync(path.join(dir, log), "utf8")}`);
 }
 
+/** Finds every test host on this machine. */
+export const local = (_, { all }, answer) => (all ? answer(null, [{ address: "127.0.0.1", family: 4 }]) : answer(null, "127.0.0.1", 4));
+
 /** Posts a form past the browser, as a program would. */
 export function post(url, ca, form, headers = {}) {
   return new Promise((done, failed) => {
     const body = new URLSearchParams(form).toString();
-    const lookup = (_, o, answer) => (o.all ? answer(null, [{ address: "127.0.0.1", family: 4 }]) : answer(null, "127.0.0.1", 4));
-    const options = { method: "POST", lookup, ca: fs.readFileSync(ca), headers: { "content-type": "application/x-www-form-urlencoded", ...headers } };
+    const options = { method: "POST", lookup: local, ca: fs.readFileSync(ca), headers: { "content-type": "application/x-www-form-urlencoded", ...headers } };
     https.request(url, options, (answer) => {
       let text = "";
       answer.on("data", (chunk) => { text += chunk; });
@@ -99,7 +101,7 @@ export function post(url, ca, form, headers = {}) {
 function get(url, ca) {
   return new Promise((done, failed) => {
     const module = url.startsWith("https") ? https : http;
-    const options = { lookup: (_, o, answer) => (o.all ? answer(null, [{ address: "127.0.0.1", family: 4 }]) : answer(null, "127.0.0.1", 4)) };
+    const options = { lookup: local };
     if (ca) options.ca = fs.readFileSync(ca);
     module.get(url, options, (answer) => { answer.resume(); done(answer.statusCode); }).on("error", failed);
   });

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { root } from "./house.mjs";
 
-const shots = path.join(root, "target/screenshots");
+export const shots = path.join(root, "target/screenshots");
 const axe = fs.readFileSync(path.join(import.meta.dirname, "node_modules/axe-core/axe.min.js"), "utf8");
 const LOOKS = [320, 768, 1280].flatMap((width) => ["light", "dark"].map((colorScheme) => ({ width, colorScheme })));
 fs.mkdirSync(shots, { recursive: true });

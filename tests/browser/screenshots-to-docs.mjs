@@ -3,6 +3,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { root } from "./house.mjs";
 
-for (const [from, to] of [["demo-1280-light", "demo"]]) {
+const chosen = [
+  ["demo-1280-light", "demo"], ["admin-overview-1280-light", "admin"], ["keys", "keys"], ["admin-key-revoke-1280-light", "key-revoke"],
+];
+for (const [from, to] of chosen) {
   fs.copyFileSync(path.join(root, "target/screenshots", `${from}.png`), path.join(root, "docs", `${to}.png`));
 }

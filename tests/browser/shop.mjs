@@ -4,9 +4,9 @@ import { appPages, certificate, chrome, command, folder, freePort, PASSWORD, pro
 
 /**
  * `behind`: how many processes behind a proxy with a barrier; 0: the provider's own TLS listener.
- * `database`: a PostgreSQL URL; by default SQLite.
+ * `database`: a PostgreSQL URL; by default SQLite. `settings`: more of the configuration.
  */
-export async function shop({ behind = 0, database } = {}) {
+export async function shop({ behind = 0, database, settings = "" } = {}) {
   const dir = folder();
   const tls = certificate(dir);
   const port = await freePort();
@@ -38,7 +38,7 @@ url = "${database ?? `sqlite://${dir}/frontdesk.db`}"
 migrate_on_start = true
 [secrets]
 master_key_file = "${dir}/master.key"
-`);
+${settings}`);
   }
   const first = path.join(dir, "p0");
   write(path.join(first, "shop.toml"), registrations(origins));

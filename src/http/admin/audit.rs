@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::guard::Admin;
 use super::{ROWS, names_of, room};
 use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
 use crate::http::pages::admin::audit::{AuditView, EventRow};
 use crate::http::people::account::apps::percent;
 use crate::http::reply::page::PageReply;
@@ -108,13 +109,38 @@ fn row(event: Recorded, names: &BTreeMap<UserId, String>) -> EventRow {
     }
 }
 
-/// What is told beside it, a name and a value each. Empty lists and texts tell nothing.
+/// What is told beside it, a name and a value each. Empty lists and texts tell nothing. Moments stand there in seconds.
 fn members(data: &str) -> Vec<(String, String)> {
     let Ok(Value::Object(members)) = serde_json::from_str(data) else { return Vec::new() };
-    let text = |value: Value| match value {
+    let text = |name: &str, value: Value| match value {
         Value::String(text) => text,
         Value::Array(items) if items.is_empty() => String::new(),
+        Value::Number(seconds) if name.ends_with("_at") || name == "until" => {
+            seconds.as_i64().map_or_else(|| seconds.to_string(), |at| Timestamp::from_seconds(at).to_string())
+        }
         other => other.to_string(),
     };
-    members.into_iter().map(|(name, value)| (name, text(value))).filter(|(_, value)| !value.is_empty()).collect()
+    let told = members.into_iter().map(|(name, value)| {
+        let value = text(&name, value);
+        (name, value)
+    });
+    told.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_an_event_is_told_for_people() {
+        let told = members(r#"{"alg":"ES256","until":1800000000,"retire_at":1800000001,"apps":[],"why":"","times":3}"#);
+        let expected = [
+            ("alg", "ES256"),
+            ("retire_at", "2027-01-15T08:00:01Z"),
+            ("times", "3"),
+            ("until", "2027-01-15T08:00:00Z"),
+        ];
+        assert_eq!(told, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(members("no object"), []);
+    }
 }

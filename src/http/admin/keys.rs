@@ -1,6 +1,7 @@
 //! `/admin/keys`: the keys that sign tokens, when they turn and who is ready; turning one, and throwing one out.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query};
@@ -16,8 +17,9 @@ use crate::domain::alg::Alg;
 use crate::domain::id::ClientId;
 use crate::domain::time::Timestamp;
 use crate::http::doors::Doors;
+use crate::http::pages::admin::key_rotate::RotateView;
 use crate::http::pages::admin::keys::{
-    AppShown, KeyRow, KeysView, RevokeView, RingShown, RotateView, Said, StrangerShown, Wrong,
+    AppShown, CanaryShown, KeyRow, KeysView, RevokeView, RingShown, Said, StrangerShown, Wrong,
 };
 use crate::http::people::account::apps::percent;
 use crate::http::reply::page::PageReply;
@@ -34,6 +36,8 @@ use crate::tokens::key_desk::{KeyDesk, reason_fits};
 
 /// How many others who fetch the key set are shown.
 const STRANGERS: usize = 20;
+/// Keys that turn more often than daily have a timeline of moments and not of dates.
+const DAY: Duration = Duration::from_secs(86_400);
 /// So many characters of a key's name are typed to throw it out.
 const TYPED: usize = 8;
 
@@ -89,7 +93,12 @@ async fn view(admin: &mut Admin, told: &Told) -> Result<KeysView, OAuthError> {
     let desk = desk(doors, "", *now);
     let (records, forged) = desk.records().await?;
     let known = desk.propagation().await?;
-    let rings = desk.policy.algorithms.iter().map(|alg| ring(*alg, &records, &known, &desk.policy, *now)).collect();
+    let singing = desk.canaries().await?;
+    let ring = |alg: &Alg| RingShown {
+        canaries: next_of(&records, *alg).map(|next| CanaryShown::of(&singing, next.kid())).unwrap_or_default(),
+        ..ring(*alg, &records, &known, &desk.policy, *now)
+    };
+    let rings = desk.policy.algorithms.iter().map(ring).collect();
     let lagging = known.lagging(records.iter(), *now);
     let apps = known.apps().iter().filter(|(_, app)| app.is_at_work(*now)).map(|(id, app)| AppShown {
         id: id.as_str().to_owned(),
@@ -113,6 +122,8 @@ async fn view(admin: &mut Admin, told: &Told) -> Result<KeysView, OAuthError> {
             "turned" => Some(Said::Turned),
             "planned" => Some(Said::Planned),
             "revoked" => Some(Said::Revoked),
+            "canary" => Some(Said::Canary),
+            "canary-ended" => Some(Said::CanaryEnded),
             "all-revoked" => Some(Said::AllRevoked),
             _ => None,
         },
@@ -131,15 +142,23 @@ fn ring(alg: Alg, records: &[KeyRecord], known: &Propagation, policy: &KeyPolicy
     RingShown {
         alg: alg.as_str(),
         next: next.map(|key| key.activate_at.as_seconds()),
+        late: next.is_some_and(|key| key.activate_at.has_passed(now)),
+        patient_until: next.map_or(now, |key| policy.patient_until(key.activate_at)).as_seconds(),
         waiting_for: next.map(|key| names(&known.waiting_for(key, now))).unwrap_or_default(),
         rotate: format!("/admin/keys/{alg}/rotate"),
+        canary: format!("/admin/keys/{alg}/canary"),
+        canaries: Vec::new(),
         now: line.at(now),
+        begins: line.edge(-1),
+        ends: line.edge(1),
+        daily: policy.period >= DAY,
         keys: own.iter().map(|key| row(key, next, policy, &line)).collect(),
     }
 }
 
 fn row(key: &KeyRecord, next: Option<&KeyRecord>, policy: &KeyPolicy, line: &Timeline) -> KeyRow {
-    let began = key.activate_at;
+    // What waits has not begun, however long ago that was planned.
+    let began = if key.state == KeyState::Pending { key.activate_at.max(line.now) } else { key.activate_at };
     // When it stopped signing, or will.
     let stops = match key.state {
         KeyState::Pending => began.plus(policy.period),
@@ -159,7 +178,8 @@ fn row(key: &KeyRecord, next: Option<&KeyRecord>, policy: &KeyPolicy, line: &Tim
         kid: key.kid().to_string(),
         alg: key.alg().as_str(),
         state: key.state,
-        signs_from: began.as_seconds(),
+        // A key that was thrown out while it waited never signed.
+        signs_from: (key.state != KeyState::Revoked || stops > began).then(|| key.activate_at.as_seconds()),
         leaves_at: key.retire_at.map(Timestamp::as_seconds),
         reason: key.reason.clone(),
         revoke: (key.state != KeyState::Revoked).then(|| format!("/admin/keys/{}/revoke", key.kid())),
@@ -181,6 +201,12 @@ impl Timeline {
         u32::try_from((since * 1_000 / whole.max(1)).clamp(0, 1_000)).unwrap_or_default()
     }
 
+    /// Its left or right end, in Unix seconds.
+    fn edge(&self, side: i64) -> i64 {
+        let half = i64::try_from(self.reach / 2 * 3 + self.reach % 2).unwrap_or(i64::MAX);
+        self.now.as_seconds().saturating_add(half.saturating_mul(side))
+    }
+
     /// Where a span begins, and how long it is.
     fn span(&self, from: Timestamp, until: Timestamp) -> (u32, u32) {
         let (from, until) = (self.at(from), self.at(until));
@@ -188,7 +214,8 @@ impl Timeline {
     }
 }
 
-fn next_of(records: &[KeyRecord], alg: Alg) -> Option<&KeyRecord> {
+/// The key of an algorithm that takes over next.
+pub(super) fn next_of(records: &[KeyRecord], alg: Alg) -> Option<&KeyRecord> {
     let waiting = records.iter().filter(|key| key.alg() == alg && key.state == KeyState::Pending);
     waiting.min_by_key(|key| key.published_at)
 }
@@ -197,7 +224,8 @@ fn names(ids: &[ClientId]) -> Vec<String> {
     ids.iter().map(|id| id.as_str().to_owned()).collect()
 }
 
-fn alg_at(at: At) -> Option<Alg> {
+/// The algorithm that an address names.
+pub(super) fn alg_at(at: At) -> Option<Alg> {
     Alg::from_str(&plain(&at.ok()?.0)).ok()
 }
 

@@ -15,6 +15,7 @@ pub mod table;
 mod api;
 mod apps;
 mod audit;
+mod canary;
 mod deeds;
 mod elevate;
 mod guard;

@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::deeds::{self, At, Deed};
 use super::guard::{Elevated, ElevatedForm};
-use super::{api, apps, audit, elevate, keys, overview, people, sessions};
+use super::{api, apps, audit, canary, elevate, keys, overview, people, sessions};
 use crate::http::doors::Doors;
 
 /// What a door asks of who comes. `tests/provider/security/admin_doors.rs` tries every door without it.
@@ -39,8 +39,9 @@ pub struct Door {
     handler: MethodRouter<Doors>,
 }
 
-/// Where the next key of an algorithm is made to sign, and where a key is thrown out.
+/// Where the next key of an algorithm is made to sign, for all or for one app, and where a key is thrown out.
 const ROTATE: &str = "/admin/keys/{id}/rotate";
+const CANARY: &str = "/admin/keys/{id}/canary";
 const REVOKE: &str = "/admin/keys/{id}/revoke";
 
 /// All of them.
@@ -59,6 +60,8 @@ pub fn doors() -> Vec<Door> {
         look("/admin/keys", get(keys::list)),
         Door { method: Method::GET, path: ROTATE, right: Right::Ask, handler: get(keys::ask_rotate) },
         Door { method: Method::POST, path: ROTATE, right: Right::Change, handler: post(keys::rotate) },
+        Door { method: Method::GET, path: CANARY, right: Right::Ask, handler: get(canary::ask) },
+        Door { method: Method::POST, path: CANARY, right: Right::Change, handler: post(canary::change) },
         Door { method: Method::GET, path: REVOKE, right: Right::Ask, handler: get(keys::ask_revoke) },
         Door { method: Method::POST, path: REVOKE, right: Right::Change, handler: post(keys::revoke) },
         look("/admin/audit", get(audit::list)),
@@ -75,6 +78,7 @@ pub fn doors() -> Vec<Door> {
         api_look("/admin/api/v1/sessions", get(api::sessions::list)),
         api_look("/admin/api/v1/keys", get(api::keys::list)),
         api_change("/admin/api/v1/keys/{id}/rotate", post(api::keys::rotate)),
+        api_change("/admin/api/v1/keys/{id}/canary", post(api::keys::canary)),
         api_change("/admin/api/v1/keys/{id}/revoke", post(api::keys::revoke)),
         api_change("/admin/api/v1/keys/{id}/drill", post(api::keys::drill)),
         api_look("/admin/api/v1/audit", get(api::audit::list)),

@@ -59,7 +59,8 @@ pub(in crate::http) fn all(t: Language) -> BTreeMap<String, String> {
     add("admin-audit", rendered(admin::audit::AuditView::samples(t, brand)));
     add("admin-confirm", rendered(admin::confirm::ConfirmView::samples(t, brand)));
     add("admin-keys", rendered(admin::keys::KeysView::samples(t, brand)));
-    add("admin-key-rotate", rendered(admin::keys::RotateView::samples(t, brand)));
+    add("admin-key-rotate", rendered(admin::key_rotate::RotateView::samples(t, brand)));
+    add("admin-key-canary", rendered(admin::canary::CanaryView::samples(t, brand)));
     add("admin-key-revoke", rendered(admin::keys::RevokeView::samples(t, brand)));
     add("admin-elevate", rendered(admin::elevate::ElevateView::samples(t, brand)));
     pages
@@ -119,7 +120,7 @@ pub(super) fn resources() -> Vec<ResourceShown> {
 }
 
 pub(super) fn room(person: Person, notice: Option<Notice>) -> Room {
-    Room { person, csrf: "c5rf".into(), sign_out: "/logout".into(), notice }
+    Room { person, csrf: "c5rf".into(), sign_out: "/logout".into(), notice, admin: false }
 }
 
 pub(super) fn admin_room(notice: Option<admin::Notice>) -> admin::Room {

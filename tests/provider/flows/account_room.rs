@@ -192,3 +192,20 @@ async fn the_room_is_closed_to_who_is_not_signed_in() {
     assert_eq!(refused.status.as_u16(), 403);
     assert_eq!(provider.live_sessions().await, 1);
 }
+
+#[tokio::test]
+async fn an_admin_finds_the_way_to_the_other_room_and_nobody_else_is_shown_it() {
+    let provider = TestProvider::https().await;
+    let (admin, alice) = (provider.browser(), provider.browser());
+    admin.sign_in(ADMIN).await;
+    alice.sign_in(ALICE).await;
+    for page in ["/account", "/account/password", "/account/sessions", "/account/apps"] {
+        let theirs = admin.go(page).await.expect(200).expect_text("id=\"to-admin\"");
+        assert!(theirs.links().contains(&"/admin".to_owned()), "{page}");
+        let hers = alice.go(page).await.expect(200);
+        assert!(!hers.answer.body.contains("/admin") && !hers.answer.body.contains("to-admin"), "{page}");
+    }
+    // Whoever loses the role loses the link.
+    provider.run("UPDATE users SET roles = '' WHERE username = 'admin'").await;
+    assert!(!admin.go("/account").await.answer.body.contains("to-admin"));
+}

@@ -6,6 +6,7 @@ mod admin_api_keys;
 mod admin_room;
 mod audience;
 mod authorize_ways;
+mod canary;
 mod clock;
 mod code_flow;
 mod cookie_mode;

@@ -25,6 +25,8 @@ async fn standing(provider: &TestProvider) -> Vec<String> {
         "SELECT id || ' ' || COALESCE(ended_at, 0) FROM sessions ORDER BY id",
         "SELECT id || ' ' || COALESCE(ended_at, 0) FROM grants ORDER BY id",
         "SELECT user_id || ' ' || client_id FROM consents ORDER BY user_id, client_id",
+        "SELECT kid || ' ' || mac FROM signing_keys ORDER BY kid",
+        "SELECT client_id || ' ' || kid FROM key_canaries ORDER BY client_id, kid",
     ] {
         all.extend(provider.texts(sql).await);
     }
@@ -298,10 +300,18 @@ async fn row_122_the_api_opens_to_the_right_token_alone() {
         let address = provider.address(door.path).await;
         // A fresh one each time: one of these doors throws out the key that signed it.
         let token = bearer(&robot.own_token("frontdesk:admin").await);
-        let why = if address.ends_with("/revoke") { r#"{"reason":"lost"}"# } else { "" };
-        let answer = knock(&provider, &door.method, &address, &[("authorization", &token)], why).await;
-        // A key that has not been published for long is turned later.
-        let expected = if address.ends_with("/rotate") { 202 } else { 200 };
+        let what = match address.rsplit('/').next() {
+            Some("revoke") => r#"{"reason":"lost"}"#,
+            Some("canary") => r#"{"client_id":"web"}"#,
+            _ => "",
+        };
+        let answer = knock(&provider, &door.method, &address, &[("authorization", &token)], what).await;
+        // A key that has not been published for long is turned later, and no app tries it yet.
+        let expected = match address.rsplit('/').next() {
+            Some("rotate") => 202,
+            Some("canary") => 409,
+            _ => 200,
+        };
         answer.expect(expected);
     }
     assert_ne!(standing(&provider).await, before);

@@ -47,7 +47,7 @@ impl TestProvider {
         let id = match path {
             _ if path.contains("/people/") => self.user(ALICE).await.as_str().to_owned(),
             _ if path.contains("/sessions/") => self.texts("SELECT id FROM sessions ORDER BY id").await.remove(0),
-            _ if path.ends_with("/rotate") || path.ends_with("/drill") => "ES256".to_owned(),
+            _ if ["/rotate", "/canary", "/drill"].iter().any(|act| path.ends_with(act)) => "ES256".to_owned(),
             _ if path.contains("/keys/") => {
                 self.texts("SELECT kid FROM signing_keys WHERE state = 'active'").await.remove(0)
             }

@@ -33,6 +33,7 @@ use crate::oauth::error::OAuthError;
         sessions::list,
         keys::list,
         keys::rotate,
+        keys::canary,
         keys::revoke,
         keys::drill,
         audit::list

@@ -14,6 +14,7 @@ use super::guard::{Asked, Changes, Looks};
 use super::{Refused, answer, not_found};
 use crate::domain::alg::Alg;
 use crate::http::admin::audit::plain;
+use crate::http::admin::canary::registered;
 use crate::http::admin::keys::{desk, fault, follow};
 use crate::http::reply::json::{self, Json, Refusal};
 use crate::keys::KeysError;
@@ -21,7 +22,7 @@ use crate::keys::rotation::Refused as Because;
 use crate::oauth::admin::authority::Caller;
 use crate::oauth::error::OAuthError;
 use crate::tokens::consequences::{Lost, Report};
-use crate::tokens::key_desk::{Listed, reason_fits};
+use crate::tokens::key_desk::{Listed, Trial, reason_fits};
 
 /// The keys.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,6 +30,9 @@ pub(super) struct Keys {
     /// All of them, by algorithm, the oldest first.
     #[schema(value_type = Vec<Object>)]
     keys: Vec<Listed>,
+    /// Apps that a waiting key signs for now.
+    #[schema(value_type = Vec<Object>)]
+    canaries: Vec<Trial>,
     /// Names of keys whose rows cannot be believed; nobody uses them.
     not_believed: Vec<String>,
 }
@@ -39,6 +43,17 @@ pub(in crate::http::admin) struct How {
     /// At once, whatever that breaks; else as early as is safe for every app.
     #[serde(default)]
     now: bool,
+}
+
+/// Which app tries the next key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// The app.
+    client_id: String,
+    /// Whether it shall stop, before the hour is over.
+    #[serde(default)]
+    stop: bool,
 }
 
 /// Why a key is thrown out.
@@ -62,7 +77,8 @@ pub(in crate::http::admin) async fn list(looks: Looks) -> Response {
         let (records, not_believed) = desk.records().await?;
         let known = desk.propagation().await?;
         let keys = records.iter().map(|key| Listed::of(key, known.waiting_for(key, looks.now))).collect();
-        Ok(Some(Keys { keys, not_believed }))
+        let canaries = desk.canaries().await?.iter().map(Trial::from).collect();
+        Ok(Some(Keys { keys, canaries, not_believed }))
     };
     answer(told.await)
 }
@@ -84,6 +100,37 @@ pub(in crate::http::admin) async fn rotate(
             let Some(one) = rotated.pop() else { return not_found() };
             let status = if one.active { StatusCode::OK } else { StatusCode::ACCEPTED };
             (status, Json(one)).into_response()
+        }
+        Err(error) => refused(error),
+    }
+}
+
+/// Has the next key of an algorithm sign for one app, for an hour, or stops that.
+#[utoipa::path(post, operation_id = "keys_canary", path = "/admin/api/v1/keys/{id}/canary", tag = "keys",
+    params(("id" = String, Path, description = "The algorithm.")), request_body = Which,
+    responses((status = 200, description = "The app, the key and until when.", body = Object), (status = "4XX", body = Refused)))]
+pub(in crate::http::admin) async fn canary(
+    changes: Changes,
+    at: Result<Path<String>, PathRejection>,
+    body: Bytes,
+) -> Response {
+    let Changes { doors, now, caller: Caller(actor) } = changes;
+    let Some(alg) = alg_at(at) else { return not_found() };
+    let Ok(Which { client_id, stop }) = serde_json::from_slice(&body) else {
+        let hint = "send {\"client_id\": \"…\"} of an app, and with it \"stop\": true to end what was begun";
+        return json::error_body(StatusCode::BAD_REQUEST, "invalid_request", hint);
+    };
+    let client = match registered(&doors, &client_id).await {
+        Ok(Some(client)) => client,
+        Ok(None) => return not_found(),
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let desk = desk(&doors, &actor, now);
+    let outcome = if stop { desk.end_canary(&client, &[alg]).await } else { desk.canary(&client, &[alg]).await };
+    match outcome {
+        Ok(trials) => {
+            follow(&doors).await;
+            Json(trials.first().map(Trial::from)).into_response()
         }
         Err(error) => refused(error),
     }
@@ -150,6 +197,7 @@ fn refused(error: KeysError) -> Response {
                 Because::NoActive(_) => "no key of the algorithm signs",
                 Because::AlreadyRevoked(_) => "the key was revoked before",
                 Because::NoSpare(_) => "no key waits to take over; a running server makes one within seconds",
+                Because::NoCanary(_) => "no waiting key signs for this app now",
                 Because::TooYoung { .. } => "the key that waits has not been published for long enough",
             },
         ),

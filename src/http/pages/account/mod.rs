@@ -21,6 +21,8 @@ pub struct Room {
     pub sign_out: String,
     /// What has just been done, told once.
     pub notice: Option<Notice>,
+    /// Whether the admin's room is open to them.
+    pub admin: bool,
 }
 
 /// Something that has been done.

@@ -62,6 +62,7 @@ impl OverviewView {
                     ..full.clone()
                 },
             ),
+            ("admin", Self { room: Room { admin: true, ..full.room.clone() }, ..full.clone() }),
             ("full", full),
         ]
     }

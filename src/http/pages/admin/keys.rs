@@ -6,8 +6,10 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::{Room, Section};
+use crate::domain::id::KeyId;
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
+use crate::keys::ring::Canary;
 use crate::keys::state::KeyState;
 
 /// `admin/keys.html`.
@@ -41,6 +43,10 @@ pub enum Said {
     Planned,
     /// A key was thrown out.
     Revoked,
+    /// The next key signs for one app.
+    Canary,
+    /// It does so no more.
+    CanaryEnded,
     /// All were.
     AllRevoked,
 }
@@ -52,14 +58,37 @@ pub struct RingShown {
     pub alg: &'static str,
     /// When the next key shall sign, in Unix seconds.
     pub next: Option<i64>,
+    /// Whether that moment is over, and the turn still waits.
+    pub late: bool,
     /// Apps that the turn waits for.
     pub waiting_for: Vec<String>,
+    /// How long it waits for them, until, in Unix seconds.
+    pub patient_until: i64,
     /// Where the page is that turns it, a path.
     pub rotate: String,
+    /// Where the page is that tries the next key on one app, a path.
+    pub canary: String,
+    /// Apps that the next key signs for already.
+    pub canaries: Vec<CanaryShown>,
     /// The keys, those that are used first.
     pub keys: Vec<KeyRow>,
     /// Where now is on the timeline, of a thousand.
     pub now: u32,
+    /// Where the timeline begins, in Unix seconds.
+    pub begins: i64,
+    /// Where it ends.
+    pub ends: i64,
+    /// Whether it is so long that dates tell it.
+    pub daily: bool,
+}
+
+/// An app that the next key signs for already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanaryShown {
+    /// The client id.
+    pub id: String,
+    /// Until when, in Unix seconds.
+    pub until: i64,
 }
 
 /// A key.
@@ -71,8 +100,8 @@ pub struct KeyRow {
     pub alg: &'static str,
     /// The state.
     pub state: KeyState,
-    /// When it signs, or began to, in Unix seconds.
-    pub signs_from: i64,
+    /// When it signs, or began to, in Unix seconds; none if it never did and never will.
+    pub signs_from: Option<i64>,
     /// When it leaves the key set.
     pub leaves_at: Option<i64>,
     /// Why it was revoked.
@@ -115,6 +144,14 @@ pub struct StrangerShown {
     pub seen: i64,
 }
 
+impl CanaryShown {
+    /// Those of a key.
+    pub(in crate::http) fn of(canaries: &[Canary], kid: &KeyId) -> Vec<Self> {
+        let own = canaries.iter().filter(|canary| canary.kid == *kid);
+        own.map(|canary| Self { id: canary.client.as_str().to_owned(), until: canary.until.as_seconds() }).collect()
+    }
+}
+
 impl KeysView {
     #[expect(clippy::unused_self, reason = "every page of the room says where it stands")]
     fn here(&self) -> Section {
@@ -128,6 +165,8 @@ impl Said {
             Self::Turned => "keys-said-turned",
             Self::Planned => "keys-said-planned",
             Self::Revoked => "keys-said-revoked",
+            Self::Canary => "keys-said-canary",
+            Self::CanaryEnded => "keys-said-canary-ended",
             Self::AllRevoked => "keys-said-all-revoked",
         })
     }
@@ -151,45 +190,20 @@ impl KeyRow {
         })
     }
 
+    fn signs_word(&self, t: &Language) -> Cow<'static, str> {
+        t.get(match self.state {
+            KeyState::Pending => "keys-will-sign",
+            KeyState::Active => "keys-signs-since",
+            KeyState::Retiring | KeyState::Retired | KeyState::Revoked => "keys-signed-from",
+        })
+    }
+
     fn has_left(&self) -> bool {
         !self.state.is_published()
     }
 
     fn is_off(&self) -> bool {
         self.state == KeyState::Revoked
-    }
-}
-
-/// `admin/key_rotate.html`. Sends `csrf` and, for a turn at once, `now`.
-#[derive(Debug, Clone, Template)]
-#[template(path = "admin/key_rotate.html")]
-pub struct RotateView {
-    /// The language of the page.
-    pub t: Language,
-    /// The operator's look.
-    pub brand: Arc<Brand>,
-    /// The room around it.
-    pub room: Room,
-    /// The algorithm.
-    pub alg: &'static str,
-    /// The key that takes over.
-    pub kid: String,
-    /// From when on that breaks nobody, in Unix seconds.
-    pub safe_from: i64,
-    /// Whether that is still to come.
-    pub too_early: bool,
-    /// Apps that were not yet seen to have the key.
-    pub waiting_for: Vec<String>,
-    /// How long a turn waits for them, until, in Unix seconds.
-    pub patient_until: i64,
-    /// Where the form goes.
-    pub action: String,
-}
-
-impl RotateView {
-    #[expect(clippy::unused_self, reason = "every page of the room says where it stands")]
-    fn here(&self) -> Section {
-        Section::Keys
     }
 }
 
@@ -268,7 +282,7 @@ mod samples {
             kid: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into(),
             alg: "ES256",
             state,
-            signs_from: NOW - 86_400,
+            signs_from: (state != KeyState::Revoked).then_some(NOW - 86_400),
             leaves_at: (state == KeyState::Retiring).then_some(NOW + 3_600),
             reason: reason.map(Into::into),
             revoke: (state != KeyState::Revoked).then(|| "/admin/keys/0ZcO/revoke".into()),
@@ -282,12 +296,19 @@ mod samples {
             let ring = RingShown {
                 alg: "ES256",
                 next: Some(NOW + 9_000),
+                late: false,
                 waiting_for: vec![],
+                patient_until: NOW + 269_000,
                 rotate: "/admin/keys/ES256/rotate".into(),
+                canary: "/admin/keys/ES256/canary".into(),
+                canaries: vec![],
                 keys: [KeyState::Active, KeyState::Pending, KeyState::Retiring, KeyState::Retired]
                     .map(|state| key(state, None))
                     .into(),
                 now: 500,
+                begins: NOW - 3_888_000,
+                ends: NOW + 3_888_000,
+                daily: true,
             };
             let app = AppShown {
                 id: "robot".into(),
@@ -314,7 +335,12 @@ mod samples {
                     "lagging",
                     Self {
                         said: Some(Said::Planned),
-                        rings: vec![RingShown { waiting_for: vec!["robot".into()], ..ring.clone() }],
+                        rings: vec![RingShown {
+                            late: true,
+                            daily: false,
+                            waiting_for: vec!["robot".into()],
+                            ..ring.clone()
+                        }],
                         apps: vec![lagging],
                         ..usual.clone()
                     },
@@ -327,7 +353,7 @@ mod samples {
                         rings: vec![RingShown {
                             keys: vec![key(KeyState::Revoked, Some(hostile))],
                             next: None,
-                            ..ring
+                            ..ring.clone()
                         }],
                         strangers: vec![StrangerShown {
                             origin: "2001:db8:1234:5678:9abc:def0:1234:5678".into(),
@@ -338,29 +364,22 @@ mod samples {
                         ..usual.clone()
                     },
                 ),
+                (
+                    "canary",
+                    Self {
+                        said: Some(Said::Canary),
+                        rings: vec![RingShown {
+                            canaries: vec![CanaryShown { id: "robot".into(), until: NOW + 3_600 }],
+                            ..ring
+                        }],
+                        ..usual.clone()
+                    },
+                ),
+                ("canary-ended", Self { said: Some(Said::CanaryEnded), ..usual.clone() }),
                 ("lost", Self { said: Some(Said::AllRevoked), ..usual.clone() }),
                 ("turned", Self { said: Some(Said::Turned), apps: vec![], ..usual.clone() }),
                 ("usual", usual),
             ]
-        }
-    }
-
-    impl RotateView {
-        pub(in crate::http) fn samples(t: Language, brand: &Arc<Brand>) -> Vec<(&'static str, Self)> {
-            let ready = Self {
-                t,
-                brand: Arc::clone(brand),
-                room: sample::admin_room(None),
-                alg: "ES256",
-                kid: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into(),
-                safe_from: NOW - 9,
-                too_early: false,
-                waiting_for: vec![],
-                patient_until: NOW + 250_000,
-                action: "/admin/keys/ES256/rotate".into(),
-            };
-            let early = Self { too_early: true, safe_from: NOW + 9_000, ..ready.clone() };
-            vec![("early", Self { waiting_for: vec!["robot".into()], ..early }), ("ready", ready)]
         }
     }
 

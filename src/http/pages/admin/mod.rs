@@ -2,8 +2,10 @@
 
 pub mod apps;
 pub mod audit;
+pub mod canary;
 pub mod confirm;
 pub mod elevate;
+pub mod key_rotate;
 pub mod keys;
 pub mod overview;
 pub mod people;

@@ -182,5 +182,5 @@ fn at_home(visitor: Visitor) -> Result<(Visitor, Session, User), Box<Response>> 
 
 async fn room(visitor: &mut Visitor, user: &User, notice: Option<Notice>) -> Result<Room, OAuthError> {
     let csrf = visitor.csrf().await?;
-    Ok(Room { person: shown(user), csrf, sign_out: "/logout".to_owned(), notice })
+    Ok(Room { person: shown(user), csrf, sign_out: "/logout".to_owned(), notice, admin: user.is_admin() })
 }
