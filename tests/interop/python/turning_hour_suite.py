@@ -23,10 +23,7 @@ def until(proof: Proof, end: float, algorithms: list[str]) -> int:
     while (left := end - time.time()) > 0:
         time.sleep(min(30, left))
         for house in proof.houses:
-            ready = [alg for alg in algorithms if house.spare_is_known(alg)]
-            for alg in ready[:1]:
-                house.run("keys", "rotate", "--alg", alg, "--now", "--json")
-                turns += 1
+            turns += any(house.turn(alg) for alg in algorithms)
     return turns
 
 

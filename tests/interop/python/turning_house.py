@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import requests
 
@@ -18,6 +20,8 @@ from settings import settings
 
 # Seconds that anything may take that a busy machine does in the end.
 LONG = 120
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,19 @@ def answers(url: str) -> bool:
 
 
 class Busy(Exception):
-    """A server says that it cannot now, and is right if it has not reached the database."""
+    """The program says that it cannot now, and is right if it does not reach the database in time."""
+
+
+def patiently(body: Callable[[], T]) -> T:
+    """Tries again what may be tried again, as long as the program says that it cannot now or nobody answers."""
+    began = time.time()
+    while True:
+        try:
+            return body()
+        except (Busy, requests.RequestException):
+            if time.time() - began > LONG:
+                raise
+        time.sleep(0.5)
 
 
 class House:
@@ -115,9 +131,15 @@ class House:
         self.born = time.time()
 
     def run(self, *arguments: str) -> str:
-        """A command of the program; gives what it prints."""
+        """A command of the program that may be tried again; gives what it prints."""
+        return patiently(lambda: self.run_once(*arguments))
+
+    def run_once(self, *arguments: str) -> str:
+        """A command of the program; gives what it prints. Whether it was done is not known where this raises `Busy`."""
         command = [os.environ["FRONTDESK"], "--config", "config0.toml", *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=LONG)
+        if done.returncode == 3:
+            raise Busy(done.stderr[-400:])
         assert done.returncode == 0, f"{self.name}: {arguments} ended with {done.returncode}: {done.stderr[-400:]}"
         return done.stdout
 
@@ -145,6 +167,17 @@ class House:
                 return
             time.sleep(1)
         raise AssertionError(f"{self.name}: no {alg} key waits that is known: {self.keys()}")
+
+    def turn(self, alg: str) -> bool:
+        """Has the next key sign at once, if it is known. Whether that was done."""
+        while self.spare_is_known(alg):
+            try:
+                self.run_once("keys", "rotate", "--alg", alg, "--now", "--json")
+                return True
+            except Busy:
+                # If it was done all the same, the key that waits now is not known yet.
+                pass
+        return False
 
     def token(self, client: str, **fields: str) -> dict:
         """What the token endpoint gives. Each time by a connection of its own, and so perhaps by another process."""

@@ -12,7 +12,7 @@ import requests
 
 import browser
 from settings import settings
-from turning_house import LONG, House
+from turning_house import LONG, Busy, House, patiently
 from turning_traffic import in_background, kid_of
 
 REASON = "thrown out in a test"
@@ -36,7 +36,10 @@ def persons_token(house: House) -> str:
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    answer, _ = browser.Browser().act(f"{house.issuer}/oauth2/authorize?{urlencode(query)}")
+    try:
+        answer, _ = browser.Browser().act(f"{house.issuer}/oauth2/authorize?{urlencode(query)}")
+    except AssertionError as error:
+        raise Busy(error) if " answered 503" in str(error) else error
     code = parse_qs(urlsplit(answer).query)["code"][0]
     uri = settings["web_redirect_uri"]
     return house.token("web", grant_type="authorization_code", code=code, redirect_uri=uri, code_verifier=verifier)["access_token"]
@@ -45,25 +48,29 @@ def persons_token(house: House) -> str:
 def accepted(process: str, token: str) -> tuple[bool, bool]:
     """Whether one process takes a token: at introspection, at userinfo."""
     auth = ("api", settings["client_secret"])
-    told = requests.post(f"{process}/oauth2/introspect", data={"token": token}, auth=auth, timeout=LONG).json()
+    told = requests.post(f"{process}/oauth2/introspect", data={"token": token}, auth=auth, timeout=LONG)
     person = requests.get(f"{process}/oauth2/userinfo", headers={"Authorization": f"Bearer {token}"}, timeout=LONG)
+    if 503 in (told.status_code, person.status_code):
+        raise Busy(process)
     assert person.status_code in (200, 401), person.status_code
-    return told["active"], person.status_code == 200
+    return told.json()["active"], person.status_code == 200
 
 
 def by_command(house: House) -> Callable[[str], None]:
-    return lambda kid: house.run("keys", "revoke", kid, "--reason", REASON, "--json")
+    return lambda kid: house.run_once("keys", "revoke", kid, "--reason", REASON, "--json")
 
 
 def by_api(house: House) -> Callable[[str], None]:
     """On the first process."""
-    robot = house.token("robot", grant_type="client_credentials", scope="frontdesk:admin")["access_token"]
+    robot = patiently(lambda: house.token("robot", grant_type="client_credentials", scope="frontdesk:admin"))["access_token"]
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {robot}"
 
     def act(kid: str) -> None:
         url = f"{house.processes[0]}/admin/api/v1/keys/{kid}/revoke"
         answer = session.post(url, json={"reason": REASON}, timeout=LONG)
+        if answer.status_code == 503:
+            raise Busy(answer.text[:200])
         assert answer.status_code == 200, f"{answer.status_code} {answer.text[:200]}"
         assert answer.json()["kid"] == kid, answer.text[:200]
 
@@ -83,11 +90,11 @@ class Revoked:
 def revoke(house: House, way: Callable[[House], Callable[[str], None]]) -> Revoked:
     """Throws out the key that signs, when the next is known."""
     house.until_spare_is_known("ES256")
-    token = persons_token(house)
+    token = patiently(lambda: persons_token(house))
     kid = kid_of(token)
-    assert [key["state"] for key in house.keys() if key["kid"] == kid] == ["active"]
+    assert state(house, kid) == "active"
     for process in house.processes:
-        assert accepted(process, token) == (True, True), process
+        assert patiently(lambda: accepted(process, token)) == (True, True), process
     act, refused = way(house), {}
     began = time.time()
 
@@ -97,12 +104,18 @@ def revoke(house: House, way: Callable[[House], Callable[[str], None]]) -> Revok
                 if accepted(process, token) == (False, False):
                     refused[process] = time.time()
                     return
-            except requests.RequestException:
+            except (Busy, requests.RequestException):
                 pass
             time.sleep(0.02)
 
     looking = [in_background(until_refused, process) for process in house.processes]
-    act(kid)
+    while True:
+        try:
+            act(kid)
+            break
+        except (Busy, requests.RequestException):
+            if state(house, kid) == "revoked":
+                break
     done = time.time()
     for thread in looking:
         thread.join()
@@ -110,9 +123,13 @@ def revoke(house: House, way: Callable[[House], Callable[[str], None]]) -> Revok
     waited = [max(0.0, refused[process] - done) for process in house.processes]
     assert max(waited) < NEVER, waited
     # People stay signed in, and get tokens that the next key signs.
-    another = persons_token(house)
+    another = patiently(lambda: persons_token(house))
     assert kid_of(another) != kid
     for process in house.processes:
-        assert accepted(process, another) == (True, True), process
-        assert accepted(process, token) == (False, False), process
+        assert patiently(lambda: accepted(process, another)) == (True, True), process
+        assert patiently(lambda: accepted(process, token)) == (False, False), process
     return Revoked(kid, done - began, waited)
+
+
+def state(house: House, kid: str) -> str:
+    return next(key["state"] for key in house.keys() if key["kid"] == kid)

@@ -87,7 +87,7 @@ def until_turned(proof: Proof) -> None:
 def run(proof: Proof, check, database: str) -> None:
     with check("issuers start, one of them three processes over PostgreSQL"):
         max_age = start(proof, database)
-    proof.begin(max_age, 0.35, 0.2)
+    proof.begin(max_age, 0.3, 0.4)
     by_hand = proof.houses[:2]
     admins = [Admin(house) for house in by_hand]
     with check(f"keys turn {turns_wanted} times, of both algorithms and in every issuer"):

@@ -127,7 +127,7 @@ class Traffic:
         self._stopped, self._unwatched = threading.Event(), threading.Event()
         self.watchers = [Watcher(process, watched_every, self._unwatched) for process in house.processes]
         self.kids: dict[str, dict[str, None]] = defaultdict(dict)
-        self.tokens, self.proven, self.busy, self.faults = 0, 0, 0, []
+        self.tokens, self.proven, self.busy, self.held_up, self.took, self.faults = 0, 0, 0, 0, 0.0, []
         self._thread = in_background(self._run)
 
     def stop(self) -> None:
@@ -147,6 +147,7 @@ class Traffic:
         at, pause = 0, self._every
         while not self._stopped.wait(pause):
             if any(verifier.is_behind() for verifier in self._verifiers):
+                self.held_up += 1
                 continue
             alg = "RS256" if "RS256" in self.house.algorithms and at % 8 == 0 else "ES256"
             at += 1
@@ -157,8 +158,10 @@ class Traffic:
                 self.busy += 1
             except Exception as error:
                 self.faults.append(f"no token: {type(error).__name__} {error}")
+            took = time.time() - began
+            self.took += took
             # A machine that is slow is asked for less.
-            pause = max(self._every, 4 * (time.time() - began))
+            pause = max(self._every, 2 * took)
 
     def _one(self, alg: str) -> None:
         asked = time.time()
