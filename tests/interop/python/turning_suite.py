@@ -20,7 +20,7 @@ BOTH = ["ES256", "RS256"]
 # Issuers that turn their keys by themselves.
 OWN = 10
 # Seconds in which an issuer starts on a machine that has time.
-QUICK = 10
+QUICK = 5
 
 
 class Admin:
