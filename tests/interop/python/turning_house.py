@@ -121,14 +121,16 @@ class House:
         self.run("migrate")
         self.run("apply", "house.toml")
         self._log = open(self.folder / "serve.log", "wb")
-        for at in range(processes):
-            self._start([os.environ["FRONTDESK"], "--config", f"config{at}.toml", "serve"])
-            # The first makes the keys.
-            self._until_ready(self.processes[at])
-        if processes > 1:
-            self._start([sys.executable, "-B", str(Path(__file__).parent / "turning_front.py"), *map(str, [port, *ports])])
-            self._until_ready(self.issuer)
-        self.born = time.time()
+        try:
+            for at, process in enumerate(self.processes):
+                # The first makes the keys.
+                self._start([os.environ["FRONTDESK"], "--config", f"config{at}.toml", "serve"], process)
+            if processes > 1:
+                front = str(Path(__file__).parent / "turning_front.py")
+                self._start([sys.executable, "-B", front, *map(str, [port, *ports])], self.issuer)
+        except BaseException:
+            self.kill()
+            raise
 
     def run(self, *arguments: str) -> str:
         """A command of the program that may be tried again; gives what it prints."""
@@ -207,16 +209,20 @@ class House:
     def last_words(self) -> str:
         return (self.folder / "serve.log").read_text(encoding="utf-8")[-1500:]
 
-    def _start(self, command: list[str]) -> None:
-        self._servers.append(subprocess.Popen(command, cwd=self.folder, stdout=self._log, stderr=self._log))
-
-    def _until_ready(self, process: str) -> None:
-        began = time.time()
-        while time.time() - began < LONG:
-            assert self._servers[-1].poll() is None, f"{self.name} ended: {self.last_words()}"
+    def _start(self, command: list[str], process: str) -> None:
+        """Starts a process and waits until it is ready."""
+        server, began = None, time.time()
+        while time.time() - began < 2 * LONG:
+            # It does not start where the database cannot be reached in time, and is then started again.
+            if server is None or server.poll() == 3:
+                server = subprocess.Popen(command, cwd=self.folder, stdout=self._log, stderr=self._log)
+            assert server.poll() in (None, 3), f"{self.name} ended: {self.last_words()}"
             if answers(f"{process}/readyz"):
+                self._servers.append(server)
                 return
             time.sleep(0.1)
+        server.kill()
+        server.wait()
         raise AssertionError(f"{self.name} does not become ready: {self.last_words()}")
 
     def _write(self, name: str, text: str) -> None:
