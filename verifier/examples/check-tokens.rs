@@ -1,10 +1,10 @@
-//! Checks tokens again and again until shortly before they expire: `check-tokens SECONDS`, where the issuer lets its key set be kept for
-//! so many seconds.
+//! Checks tokens again and again until shortly before they expire: `check-tokens SECONDS`, where the issuer lets its key set be kept
+//! for so many seconds.
 //!
-//! Lines of standard input are `ISSUER AUDIENCE TOKEN EXP`; after a line `enough` each token is checked once more and no longer. Each
-//! refusal is a line `refused TOKEN TIME AGE REASON`, where the age is that of the key set in seconds; a check that comes more than a
-//! second late is a line `late SECONDS`; and the last line is `checked N`. It never asks the issuer about a key that it does not
-//! know, so it accepts everything only if each key is published for long enough before it signs.
+//! Lines of standard input are `ISSUER AUDIENCE TOKEN EXP`; after a line `enough` each token is checked once more and no longer.
+//! Each refusal is a line `refused TOKEN TIME AGE REASON`, where the age is that of the key set in seconds; a check that comes more
+//! than a second late is a line `late SECONDS`; and the last line is `checked N`. It never asks the issuer about a key that it does
+//! not know, so it accepts everything only if each key is published for long enough before it signs.
 
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
 #![expect(clippy::disallowed_methods, reason = "tokens end by the clock of the system")]

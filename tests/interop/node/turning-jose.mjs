@@ -1,5 +1,5 @@
-// npm jose, checking tokens again and again while keys turn: `turning-jose.mjs SECONDS`, for how long the key set may be kept. What it
-// reads and prints is described in turning_traffic.py.
+// npm jose, checking tokens again and again while keys turn: `turning-jose.mjs SECONDS`, for how long the key set may be kept. What
+// it reads and prints is described in turning_traffic.py.
 import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,9 +1,9 @@
-"""An hour with the settings and clocks that people have: keys turn by `keys rotate --now` and one of each issuer is thrown out, while
-four verifiers check tokens all the time.
+"""An hour with the settings and clocks that people have: keys turn by `keys rotate --now` and one of each issuer is thrown out,
+while four verifiers check tokens all the time.
 
 `--now` warns here, since by the settings a key is known only after a day. It breaks nobody all the same once the key has been
-published for longer than key sets are kept, and that is what is shown: no verifier refuses a valid token. TURNING_HOUR says how many
-seconds an hour has (3600); two minutes are enough for a turn and a revocation of keys that are as old as the issuer.
+published for longer than key sets are kept, and that is what is shown: no verifier refuses a valid token. TURNING_HOUR says how
+many seconds an hour has (3600); two minutes are enough for a turn and a revocation of keys that are as old as the issuer.
 """
 
 import os
@@ -43,7 +43,8 @@ def run(proof: Proof, check, database: str) -> None:
     with check("keys turn after a revocation too"):
         turns += until(proof, began + HOUR, BOTH)
         seen = sum(traffic.turns() for traffic in proof.traffics)
-        print(f"     {turns} turns and {len(proof.revoked)} revocations in {time.time() - began:.0f} s; tokens came with a new key {seen} times", flush=True)
+        acts = f"{turns} turns and {len(proof.revoked)} revocations in {time.time() - began:.0f} s"
+        print(f"     {acts}; tokens came with a new key {seen} times", flush=True)
         # The last turn may have been a moment ago.
         assert turns >= len(proof.houses)
         assert seen >= turns + len(proof.revoked) - 2 * len(proof.houses)

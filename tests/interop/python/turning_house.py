@@ -61,8 +61,8 @@ stale_log = "1s"
     return Clocks(max_age, ahead, life, text)
 
 
-# The settings that nobody wrote. A key is published a day ahead, but no key set is kept for longer than five minutes: with a poll of
-# one second and clocks that are a minute apart, that is how long a key must be known before `--now` breaks nothing.
+# The settings that nobody wrote. A key is published a day ahead, but no key set is kept for longer than five minutes: with a poll
+# of one second and clocks that are a minute apart, that is how long a key must be known before `--now` breaks nothing.
 REAL = Clocks(300, 361, 900, "[keys]\nalgorithms = ALGORITHMS\n[limits]\n")
 
 
@@ -107,7 +107,9 @@ def patiently(body: Callable[[], T]) -> T:
 class House:
     """One issuer: some processes over one database."""
 
-    def __init__(self, name: str, algorithms: list[str], clocks: Clocks, *, database: str | None = None, processes: int = 1) -> None:
+    def __init__(
+        self, name: str, algorithms: list[str], clocks: Clocks, *, database: str | None = None, processes: int = 1
+    ) -> None:
         self.name, self.algorithms, self.clocks, self._servers = name, algorithms, clocks, []
         self.folder = Path("turning", name).absolute()
         self.folder.mkdir(parents=True)

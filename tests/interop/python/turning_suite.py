@@ -60,7 +60,8 @@ def start(proof: Proof, database: str) -> int:
     proof.houses.append(House("sqlite", BOTH, scaled(1, "30d")))
     took = time.time() - began
     factor = 1 if took < QUICK else 2
-    print(f"     the first issuer started in {took:.1f} s: key sets are kept for {factor} s, keys published {4 * factor} s ahead", flush=True)
+    clocks = f"key sets are kept for {factor} s, keys published {4 * factor} s ahead"
+    print(f"     the first issuer started in {took:.1f} s: {clocks}", flush=True)
     if factor > 1:
         proof.houses.pop().stop()
         proof.houses.append(House("slow-sqlite", BOTH, scaled(factor, "30d")))

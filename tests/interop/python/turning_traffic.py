@@ -127,7 +127,10 @@ class Traffic:
         self._stopped, self._unwatched = threading.Event(), threading.Event()
         self.watchers = [Watcher(process, watched_every, self._unwatched) for process in house.processes]
         self.kids: dict[str, dict[str, None]] = defaultdict(dict)
-        self.tokens, self.proven, self.busy, self.held_up, self.took, self.faults = 0, 0, 0, 0, 0.0, []
+        self.tokens, self.proven, self.busy, self.held_up, self.took = 0, 0, 0, 0, 0.0
+        self.faults: list[str] = []
+        # Keys that signed too early, and how that was seen.
+        self.early: list[tuple[str, str]] = []
         self._thread = in_background(self._run)
 
     def stop(self) -> None:
@@ -177,5 +180,5 @@ class Traffic:
             absent, there = watcher.since.get(kid, (got, got))
             # Without doubt published for less than max-age, or without doubt for longer; the watcher does not see everything.
             if got - absent < self.house.clocks.max_age:
-                self.faults.append(f"{kid} signed {got - absent:.2f} s after {watcher.url} was without it")
+                self.early.append((kid, f"{kid} signed {got - absent:.2f} s after {watcher.url} was without it"))
             self.proven += asked - there >= self.house.clocks.max_age
