@@ -9,7 +9,7 @@ use serde_json::json;
 use super::consequences::Report;
 use crate::domain::alg::Alg;
 use crate::domain::id::{ClientId, KeyId};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Clock, Timestamp};
 use crate::keys::policy::KeyPolicy;
 use crate::keys::propagation::Propagation;
 use crate::keys::record::KeyRecord;
@@ -38,6 +38,8 @@ pub struct KeyDesk<'h> {
     pub actor: &'h str,
     /// The moment.
     pub now: Timestamp,
+    /// Where it is from.
+    pub clock: &'h Clock,
 }
 
 /// Whether a reason can be published: 1 to 200 characters on one line.
@@ -231,7 +233,8 @@ impl KeyDesk<'_> {
     }
 
     async fn wish(&self, wish: &Wish, subject: &str) -> Result<Vec<turning::Done>, KeysError> {
-        let outcome = turning::carry_out(self.store, self.vault, &self.policy, wish, self.actor, self.now).await;
+        let clock = || self.clock.now();
+        let outcome = turning::carry_out(self.store, self.vault, &self.policy, wish, self.actor, &clock).await;
         let what = match wish {
             Wish::Turn { .. } => "turn",
             Wish::Rotate { .. } => "rotate",
