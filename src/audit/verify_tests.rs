@@ -174,7 +174,7 @@ async fn a_former_key_seals_nothing_behind_a_newer_one() {
     };
     act(&store, 1).await;
     assert_eq!(seal(&former).await, Outcome::All(1));
-    turning::carry_out(&store, &vault, &policy, &wish, "cli", NOW).await.unwrap();
+    turning::carry_out(&store, &vault, &policy, &wish, "cli", &|| NOW).await.unwrap();
     // Who has not heard of it adds nothing.
     assert_eq!(seal(&former).await, Outcome::AnotherKey);
     check_master_key(&store, &vault, NOW).await.unwrap();

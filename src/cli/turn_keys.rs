@@ -110,6 +110,7 @@ impl<'c> House<'c> {
             data_folder: config.data_folder(),
             actor: "cli",
             now: self.context.now(),
+            clock: self.context.clock(),
         })
         .await
     }

@@ -76,7 +76,9 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Vec<Done>, KeysError> {
     drop(db);
     let lagging = known.lagging(ring.published(), now);
     let wish = Wish::Turn { lagging: lagging.clone() };
-    let done = turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "system", now).await?;
+    let done =
+        turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "system", &|| app.clock.now())
+            .await?;
     if !done.is_empty() {
         for Done { step, kid, alg } in &done {
             tracing::info!(%kid, %alg, ?step, "the key ring turned");

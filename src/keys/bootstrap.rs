@@ -42,7 +42,7 @@ pub async fn ensure(store: &Store, vault: &Vault, policy: &KeyPolicy, now: Times
         return Ok(false);
     }
     let wish = Wish::Turn { lagging: Lagging::new() };
-    Ok(!turning::carry_out(store, vault, policy, &wish, "system", now).await?.is_empty())
+    Ok(!turning::carry_out(store, vault, policy, &wish, "system", &|| now).await?.is_empty())
 }
 
 #[cfg(test)]

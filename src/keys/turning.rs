@@ -117,6 +117,9 @@ pub struct Done {
 /// A row that cannot be believed does not count as a key. Where it says that it is active, its algorithm is left alone until
 /// somebody revokes it: nothing is replaced in silence.
 ///
+/// `clock` is asked again once new keys have been made. That takes seconds where keys are large or machines slow, and a key must not
+/// count as published before there was one.
+///
 /// # Errors
 /// [`KeysError`].
 pub async fn carry_out(
@@ -125,7 +128,7 @@ pub async fn carry_out(
     policy: &KeyPolicy,
     wish: &Wish,
     actor: &str,
-    now: Timestamp,
+    clock: &(dyn Fn() -> Timestamp + Sync),
 ) -> Result<Vec<Done>, KeysError> {
     let mut made = Vec::new();
     for again in 0..MOST_TRIES {
@@ -134,9 +137,8 @@ pub async fn carry_out(
             master_key::follow(store, vault).await.map_err(KeysError::MasterKey)?;
         }
         let (stand, mac_key) = (Stand::of(vault), vault.mac_key(Purpose::SigningKey));
-        let anew = matches!(wish, Wish::RevokeAll { .. }).then(|| Anew::make(vault, now));
         let rows = signing_keys::list(&mut store.read().await?).await?;
-        let moves = wanted(&rows, &mac_key, policy, wish, now)?;
+        let moves = wanted(&rows, &mac_key, policy, wish, clock())?;
         if moves.is_empty() {
             return Ok(Vec::new());
         }
@@ -144,8 +146,10 @@ pub async fn carry_out(
         for alg in missing(&moves, &made) {
             made.push(New::make(alg, policy.rsa_bits, vault).await?);
         }
-        let (new, policy, wish, actor, mac_key, anew) =
-            (made.clone(), policy.clone(), wish.clone(), actor.to_owned(), mac_key.clone(), anew.clone());
+        let now = clock();
+        let anew = matches!(wish, Wish::RevokeAll { .. }).then(|| Anew::make(vault, now));
+        let (new, policy, wish, actor, mac_key) =
+            (made.clone(), policy.clone(), wish.clone(), actor.to_owned(), mac_key.clone());
         let outcome = store
             .write(async move |tx| {
                 // The counter's row makes processes that do this at once wait here for each other.

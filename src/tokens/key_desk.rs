@@ -11,7 +11,7 @@ use super::revoke;
 use crate::domain::alg::Alg;
 use crate::domain::grant::EndReason;
 use crate::domain::id::{ClientId, KeyId};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Clock, Timestamp};
 use crate::keys::policy::KeyPolicy;
 use crate::keys::propagation::Propagation;
 use crate::keys::record::KeyRecord;
@@ -40,6 +40,8 @@ pub struct KeyDesk<'h> {
     pub actor: &'h str,
     /// The moment.
     pub now: Timestamp,
+    /// Where it is from.
+    pub clock: &'h Clock,
 }
 
 /// Whether a reason can be published: 1 to 200 characters on one line.
@@ -284,7 +286,8 @@ impl KeyDesk<'_> {
     }
 
     async fn wish(&self, wish: &Wish, subject: &str) -> Result<Vec<turning::Done>, KeysError> {
-        let outcome = turning::carry_out(self.store, self.vault, &self.policy, wish, self.actor, self.now).await;
+        let clock = || self.clock.now();
+        let outcome = turning::carry_out(self.store, self.vault, &self.policy, wish, self.actor, &clock).await;
         let what = match wish {
             Wish::Turn { .. } | Wish::TurnOne { .. } => "turn",
             Wish::Rotate { .. } => "rotate",

@@ -68,6 +68,7 @@ pub(super) fn desk<'d>(doors: &'d Doors, actor: &'d str, now: Timestamp) -> KeyD
         data_folder: config.data_folder(),
         actor,
         now,
+        clock: &app.clock,
     }
 }
 

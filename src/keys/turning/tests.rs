@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use crate::domain::time::Clock;
 use crate::keys::bootstrap;
@@ -15,6 +17,18 @@ fn policy() -> KeyPolicy {
 
 fn turn() -> Wish {
     Wish::Turn { lagging: Lagging::new() }
+}
+
+/// At a moment that does not pass.
+async fn carry_out(
+    store: &Store,
+    vault: &Vault,
+    policy: &KeyPolicy,
+    wish: &Wish,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Vec<Done>, KeysError> {
+    super::carry_out(store, vault, policy, wish, actor, &|| now).await
 }
 
 async fn started() -> (TestStore, Keys, Vault) {
@@ -36,6 +50,21 @@ async fn kid(store: &Store, state: KeyState) -> String {
 async fn events(store: &Store, subject: &str) -> Vec<String> {
     let found = audit::about(&mut store.read().await.unwrap(), subject, 9).await.unwrap();
     found.into_iter().rev().map(|event| event.action).collect()
+}
+
+#[tokio::test]
+async fn a_key_counts_as_published_only_once_it_has_been_made() {
+    let (store, _, vault) = started().await;
+    let due = NOW.plus(policy().period);
+    let asked = AtomicU64::new(0);
+    // Ten seconds pass between any two looks.
+    let clock = || due.plus(Duration::from_secs(10 * asked.fetch_add(1, Ordering::Relaxed)));
+    super::carry_out(&store, &vault, &policy(), &turn(), "system", &clock).await.unwrap();
+    let made = due.plus(Duration::from_secs(10)).as_seconds();
+    let spare = rows(&store).await.into_iter().find(|row| row.state == KeyState::Pending.as_str()).unwrap();
+    assert_eq!((spare.created_at, spare.published_at), (made, made));
+    let active = rows(&store).await.into_iter().find(|row| row.state == KeyState::Active.as_str()).unwrap();
+    assert_eq!(active.activate_at, made);
 }
 
 #[tokio::test]

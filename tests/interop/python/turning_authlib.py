@@ -1,7 +1,9 @@
 """PyPI Authlib, checking tokens again and again while keys turn."""
 
+import functools
 import time
 
+import requests
 from authlib.integrations.base_client import BaseApp
 from authlib.integrations.base_client.sync_app import OAuth2Mixin
 from authlib.integrations.base_client.sync_openid import OpenIDMixin
@@ -10,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
-from token_watch import KEPT, watch
+from token_watch import KEPT, NoAnswer, watch
 
 
 class App(OAuth2Mixin, OpenIDMixin, BaseApp):
@@ -25,25 +27,31 @@ class Issuer:
     def __init__(self, issuer: str) -> None:
         metadata = f"{issuer}/.well-known/openid-configuration"
         self._app = App(framework=None, name="turning", client_id="turning", server_metadata_url=metadata)
-        self._fetched = float("-inf")
+        self.asked = float("-inf")
         self._keys = None
 
     def keys(self) -> KeySet:
-        if time.monotonic() - self._fetched >= KEPT:
-            self._keys = KeySet.import_key_set(self._app.fetch_jwk_set(force=True))
-            self._fetched = time.monotonic()
+        now = time.monotonic()
+        if now - self.asked >= KEPT:
+            try:
+                self._keys = KeySet.import_key_set(self._app.fetch_jwk_set(force=True))
+            except requests.RequestException as error:
+                raise NoAnswer from error
+            self.asked = now
         return self._keys
 
 
-issuers: dict[str, Issuer] = {}
+@functools.cache
+def known(issuer: str) -> Issuer:
+    return Issuer(issuer)
 
 
 def check(issuer: str, audience: str, token: str) -> None:
-    keys = issuers.setdefault(issuer, Issuer(issuer)).keys()
+    keys = known(issuer).keys()
     decoded = jwt.decode(token, keys, registry=JWSRegistry(algorithms=["ES256", "RS256"]))
     assert decoded.header["typ"] == "at+jwt"
     rules = {"iss": {"essential": True, "value": issuer}, "aud": {"essential": True, "value": audience}}
     jwt.JWTClaimsRegistry(**rules, exp={"essential": True}, iat={"essential": True}).validate(decoded.claims)
 
 
-watch(check)
+watch(check, lambda issuer: known(issuer).asked)

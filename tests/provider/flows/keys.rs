@@ -44,6 +44,7 @@ async fn at_desk<T>(provider: &TestProvider, act: impl AsyncFnOnce(&KeyDesk<'_>)
         data_folder: folder.path(),
         actor: "cli",
         now: app.clock.now(),
+        clock: &app.clock,
     };
     let outcome = act(&desk).await;
     provider.follow_changes().await;

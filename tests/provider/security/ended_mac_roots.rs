@@ -20,7 +20,9 @@ const NEXT: &str = "fd_cs_next_next_next_next_next_next";
 async fn new_root(provider: &TestProvider) {
     let app = provider.app();
     let wish = Wish::RevokeAll { reason: "stolen".to_owned() };
-    turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "cli", app.clock.now()).await.unwrap();
+    turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "cli", &|| app.clock.now())
+        .await
+        .unwrap();
     provider.follow_changes().await;
 }
 

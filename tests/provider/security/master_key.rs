@@ -128,7 +128,9 @@ async fn under_a_new_mac_root_client_secrets_count_and_forms_and_grants_do_not()
     signed_in.sign_in(ALICE).await;
     let app = provider.app();
     let wish = Wish::RevokeAll { reason: "stolen".to_owned() };
-    turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "cli", app.clock.now()).await.unwrap();
+    turning::carry_out(&app.store, &app.vault, &key_policy(app.config()), &wish, "cli", &|| app.clock.now())
+        .await
+        .unwrap();
     provider.follow_changes().await;
 
     worker.token(&[("grant_type", "client_credentials"), ("scope", "notes:read")]).await.expect(200);
