@@ -242,6 +242,7 @@ async fn a_lost_host_replaces_all_that_lay_on_it_and_everyone_signs_in_again() {
     // Also what a process which has not heard of it yet gave out since: it was given under roots that are lost.
     let late = behind.client("web").redeem(&on_the_way).await;
     assert_eq!(late.status, 400, "{late:?}");
+    provider.advance(1).await;
     let late = behind.client("post").tokens_of(BOB).await;
     provider.client("post").refresh(&late.refresh).await.expect_error("invalid_grant");
 
