@@ -1,6 +1,6 @@
 //! Writes down who fetched the key set and where apps authenticated, every few seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::store::{StoreError, Tx};
 const EVERY: Duration = Duration::from_secs(5);
 /// An address counts for so long after an app authenticated there.
 const ADDRESS_COUNTS: Duration = Duration::from_secs(90 * 86_400);
-/// Rows that strangers can make more of. Beyond, only those that are there already are counted on.
+/// Rows that strangers can make more of. Beyond, nothing of strangers is written down until older rows are purged.
 const MOST_UNPROVEN: i64 = 10_000;
 /// Rows in one unit of work.
 const BATCH: usize = 200;
@@ -55,8 +55,10 @@ pub async fn once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     if seen.uncounted > 0 {
         tracing::warn!(answers = seen.uncounted, "more strangers fetched the key set than are counted");
     }
-    let addresses: Vec<(String, String, Timestamp)> =
+    let mut addresses: Vec<(String, String, Timestamp)> =
         seen.addresses().map(|(client, address, at)| (client.as_str().to_owned(), address.to_string(), at)).collect();
+    // All processes take the rows in one order, so that none waits for another that waits for it.
+    addresses.sort_unstable();
     for batch in addresses.chunks(BATCH) {
         let batch = batch.to_vec();
         app.store
@@ -100,10 +102,15 @@ async fn write(tx: &mut Tx, sets: &[(String, String)], rows: &[SightingRow], now
 /// with the address; of everybody else only the network is kept. `room`: whether those that are not proven find a place.
 fn rows(seen: &Seen, directory: &Snapshot, known: &[AddressRow], room: bool) -> Vec<SightingRow> {
     let mut rows: BTreeMap<(String, String, String, String), SightingRow> = BTreeMap::new();
+    let mut apps_at: HashMap<&str, Vec<&str>> = HashMap::new();
+    for row in known {
+        apps_at.entry(&row.address).or_default().push(&row.client_id);
+    }
     for asker in seen.askers() {
         let address = asker.address.to_string();
-        let app = app_of(asker, &address, directory, known);
-        let proven = known.iter().any(|row| row.client_id == app && row.address == address);
+        let here = apps_at.get(address.as_str()).map_or(&[][..], Vec::as_slice);
+        let app = app_of(asker, here, directory);
+        let proven = here.contains(&app.as_str());
         if !proven && !room {
             continue;
         }
@@ -129,14 +136,14 @@ fn rows(seen: &Seen, directory: &Snapshot, known: &[AddressRow], room: bool) -> 
     rows.into_values().collect()
 }
 
-fn app_of(asker: &Asker, address: &str, directory: &Snapshot, known: &[AddressRow]) -> String {
+/// Which app it is, given those that have authenticated at its address.
+fn app_of(asker: &Asker, here: &[&str], directory: &Snapshot) -> String {
     if let Some(claim) = asker.claim.as_ref().filter(|claim| directory.client(claim).is_some()) {
         return claim.clone();
     }
-    let mut here = known.iter().filter(|row| row.address == address);
-    match (here.next(), here.next()) {
+    match here {
+        [only] => (*only).to_owned(),
         // Two that share an address cannot be told apart.
-        (Some(only), None) => only.client_id.clone(),
         _ => String::new(),
     }
 }
