@@ -1,6 +1,7 @@
 //! Sealing everything anew: broken off after each step, twice at once, beside processes that lack the key or lag behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::check_master_key;
 use super::master_key::follow;
@@ -64,16 +65,20 @@ async fn furnished() -> TestStore {
         people.join(", ")
     );
     store.run(Box::leak(insert.into_boxed_str())).await;
-    let vault = old();
-    store
-        .write(async move |tx| {
-            for at in 0..PEOPLE {
-                put(tx, &vault, at, "first").await?;
-            }
-            Ok(())
-        })
-        .await
-        .unwrap();
+    let vault = Arc::new(old());
+    // In small units: one may not hold the writer for long, also on a slow machine.
+    for from in (0..PEOPLE).step_by(50) {
+        let vault = Arc::clone(&vault);
+        store
+            .write(async move |tx| {
+                for at in from..(from + 50).min(PEOPLE) {
+                    put(tx, &vault, at, "first").await?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
     let (second, _) = mac_roots::fresh(&attached(&store, old()).await, NOW);
     store.write(async move |tx| mac_roots::replace(tx, &second, NOW).await).await.unwrap();
     store
