@@ -143,6 +143,7 @@ async fn under_a_new_mac_root_client_secrets_count_and_forms_and_grants_do_not()
     form.send().await.expect(403);
     // The rows of sessions are ended later; they count no more by now.
     assert!(signed_in.go("/account").await.path.starts_with("/login"));
+    provider.advance(1).await;
     let tokens = web.tokens_of(ALICE).await;
     web.refresh(&tokens.refresh).await.expect_tokens();
     let late = provider.second_process().await;
