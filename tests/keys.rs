@@ -212,9 +212,12 @@ fn a_revoked_key_is_out_at_once_and_what_waits_takes_over() {
     assert!(place.fails(2, &["keys", "revoke", &next, "--lost", "world", "--reason", "x"]).contains("key or host"));
     assert!(place.fails(1, &["keys", "revoke", &lost, "--reason", "again"]).contains("was revoked before"));
     assert!(place.fails(1, &["keys", "revoke", "nonsense", "--reason", "lost"]).contains("there is no key"));
+    // The names of some older keys begin so.
+    let words = place.fails(1, &["keys", "revoke", "-IWOAj96018", "--reason", "lost"]);
+    assert!(words.contains("there is no key"), "{words}");
     let refused = audited(&place, "key.refused");
     let subjects: Vec<&str> = refused.iter().map(|(subject, _)| subject.as_str()).collect();
-    assert_eq!(subjects, [lost.as_str(), "nonsense"]);
+    assert_eq!(subjects, [lost.as_str(), "nonsense", "-IWOAj96018"]);
     assert!(refused.iter().all(|(_, data)| data["act"] == "revoke"), "{refused:?}");
     for reason in ["", "  ", "two\nlines", &"x".repeat(201)] {
         assert!(place.fails(2, &["keys", "revoke", &next, "--reason", reason]).contains("--reason"));

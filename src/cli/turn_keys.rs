@@ -45,6 +45,8 @@ pub(super) struct Canary {
 #[derive(Debug, clap::Args)]
 pub(super) struct Revoke {
     /// The name of the key, whole
+    // One from before may begin with a dash.
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     /// Why; it is published in the key history
     #[arg(long, value_name = "TEXT")]
