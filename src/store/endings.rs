@@ -189,18 +189,14 @@ pub async fn end_all_sessions(
         now,
     )
     .await?;
-    let hit = on!(tx, |db| {
-        sqlx::query(
-        "UPDATE sessions SET ended_at = $1, reason = $2 WHERE id > $3 AND id <= $4 AND ended_at IS NULL AND auth_time <= $1"
+    let hit = end_between(
+        tx,
+        "UPDATE sessions SET ended_at = $1, reason = $2 WHERE id > $3 AND id <= $4 AND ended_at IS NULL AND auth_time <= $1",
+        (after, until.as_deref()),
+        reason,
+        now,
     )
-    .bind(now.as_seconds())
-    .bind(reason.as_str())
-    .bind(after)
-    .bind(until.as_deref().unwrap_or(LAST))
-    .execute(db)
-    .await
-    .map(|done| done.rows_affected())
-    })?;
+    .await?;
     Ok((hit, until))
 }
 
@@ -222,28 +218,43 @@ pub async fn end_all_grants(
         now,
     )
     .await?;
-    let mut hit = 0;
-    for (at, statement) in [
+    let between = (after, until.as_deref());
+    let hit = end_between(
+        tx,
         "UPDATE grants SET ended_at = $1, reason = $2 WHERE id > $3 AND id <= $4 AND ended_at IS NULL AND created_at < $1",
+        between,
+        reason,
+        now,
+    )
+    .await?;
+    end_between(
+        tx,
         "UPDATE refresh_families SET ended_at = $1, reason = $2 WHERE ended_at IS NULL AND grant_id IN \
          (SELECT id FROM grants WHERE id > $3 AND id <= $4 AND ended_at IS NOT NULL)",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let rows = on!(tx, |db| sqlx::query(statement)
-            .bind(now.as_seconds())
-            .bind(reason.as_str())
-            .bind(after)
-            .bind(until.as_deref().unwrap_or(LAST))
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if at == 0 {
-            hit = rows;
-        }
-    }
+        between,
+        reason,
+        now,
+    )
+    .await?;
     Ok((hit, until))
+}
+
+/// Ends what stands between two ids; without the second, to the end. How much it was.
+async fn end_between(
+    tx: &mut Tx,
+    text: &'static str,
+    (after, until): (&str, Option<&str>),
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    on!(tx, |db| sqlx::query(text)
+        .bind(now.as_seconds())
+        .bind(reason.as_str())
+        .bind(after)
+        .bind(until.unwrap_or(LAST))
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected()))
 }
 
 /// The last id of the next batch. `None`: what is left is no whole batch.
