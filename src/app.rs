@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::accounts::Accounts;
 use crate::accounts::passwords::{PasswordPolicy, Passwords};
 use crate::accounts::sessions::SessionPolicy;
@@ -30,6 +32,7 @@ use crate::store::{Store, StoreError, changes};
 use crate::tokens::grant_mac::GrantKeys;
 use crate::tokens::issuer::TokenIssuer;
 use crate::tokens::status_index::StatusIndices;
+use crate::tokens::status_lists::{Sources, StatusLists};
 
 /// How far the clocks of this machine and of the database may be apart, in milliseconds, before it is warned of, and before
 /// nothing is served.
@@ -57,6 +60,10 @@ pub struct App {
     pub accounts: Accounts,
     /// Who fetches the key set, and where apps authenticate.
     pub sightings: Sightings,
+    /// The status lists as this process answers them.
+    pub status_lists: StatusLists,
+    /// Cancelled when the house closes, for answers that have no end of their own.
+    pub stopping: CancellationToken,
     process: String,
     /// Milliseconds by which the database's clock was ahead when it was last measured, or [`NOT_MEASURED`].
     clock_difference: AtomicI64,
@@ -133,6 +140,8 @@ impl App {
             provider,
             accounts,
             sightings: Sightings::default(),
+            status_lists: StatusLists::default(),
+            stopping: CancellationToken::new(),
             process,
             clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
             reading: tokio::sync::Mutex::new(()),
@@ -210,6 +219,17 @@ impl App {
         }
         self.provider.directory.refresh(&self.store, counters, now).await?;
         Ok(())
+    }
+
+    /// What the status lists are made with.
+    #[must_use]
+    pub fn status_sources(&self) -> Sources<'_> {
+        Sources {
+            store: &self.store,
+            keys: &self.provider.keys,
+            issuer: self.provider.issuer_id(),
+            bit_kept: self.config().status_bit_kept(),
+        }
     }
 
     /// Writes revoked keys beside the database too, for the day when an older one is restored; also those that another process, or a

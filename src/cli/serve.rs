@@ -4,8 +4,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use super::{Context, Failure, output};
 use crate::accounts::first_admin;
 use crate::app::App;
@@ -34,7 +32,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let app = Arc::new(App::start(config.clone(), store.clone(), vault, context.clock().clone()).await?);
     tell_about_setup(&app, &config).await?;
     let cookies = if config.is_development() { Cookies::development() } else { Cookies::real() };
-    let stop = CancellationToken::new();
+    let stop = app.stopping.clone();
     stop_on_signals(&stop).map_err(Failure::failed)?;
     let jobs = Jobs::start(&app);
     let listening: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();

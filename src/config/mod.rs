@@ -51,6 +51,9 @@ pub const DEFAULT_FILE: &str = "config.toml";
 /// No access token lives longer, whatever a client asks for (RFC 9700 section 2.2: short).
 pub const LONGEST_ACCESS_TOKEN: Duration = hours(1);
 
+/// How much longer than its last token a status bit stays set.
+const STATUS_MARGIN: Duration = seconds(900);
+
 section! {
     /// Every setting, typed and with its default. The fields are open, so that tests and the demo
     /// can build a configuration of their own.
@@ -177,6 +180,13 @@ impl Config {
     #[must_use]
     pub fn longest_access_token(&self) -> Duration {
         self.retire_window().saturating_sub(self.after_the_last_token()).min(LONGEST_ACCESS_TOKEN)
+    }
+
+    /// For how long a status bit must stay set so that no token with it is taken any more: the longest life of an access token,
+    /// the age of what others may remember, and a margin.
+    #[must_use]
+    pub fn status_bit_kept(&self) -> Duration {
+        LONGEST_ACCESS_TOKEN + self.limits.stale_stop + STATUS_MARGIN
     }
 
     /// How much longer than a token's life a replaced key must stay published at least.

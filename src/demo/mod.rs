@@ -20,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::{Config, Issuer, Listen, ListenAddress};
@@ -117,7 +116,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&Addresses) -> Result<(
     let users = people::register(&house, &app_url, &api_url).await?;
     house.follow_changes().await?;
 
-    let stop = CancellationToken::new();
+    let stop = house.stopping.clone();
     stop_on_signals(&stop)?;
     let cookies = if options.site.is_some() { Cookies::real() } else { Cookies::development() };
     let jobs = Jobs::start(&house);

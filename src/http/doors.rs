@@ -1,8 +1,9 @@
 //! What every handler has at hand: the house, the names of the cookies, the look of the pages, the prepared documents.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::http::HeaderValue;
 
 use super::admin::elevation::Elevation;
@@ -11,6 +12,7 @@ use super::csrf::Csrf;
 use super::limits::Limits;
 use super::pages::brand::Brand;
 use super::prepared::Prepared;
+use super::protocol::status::ReadyList;
 use crate::app::App;
 use crate::config::Config;
 use crate::domain::time::Timestamp;
@@ -38,6 +40,7 @@ struct House {
     jwks: ArcSwapOption<KeySet>,
     key_history: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
     discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
+    status_lists: ArcSwap<BTreeMap<i64, ReadyList>>,
 }
 
 impl Doors {
@@ -56,6 +59,7 @@ impl Doors {
             jwks: ArcSwapOption::empty(),
             key_history: ArcSwapOption::empty(),
             discovery: ArcSwapOption::empty(),
+            status_lists: ArcSwap::default(),
         }))
     }
 
@@ -141,6 +145,23 @@ impl Doors {
         let ready = Arc::new((ring, Prepared::new(text.into_bytes(), history::CONTENT_TYPE, kept)));
         self.0.key_history.store(Some(ready.clone()));
         Some(ready)
+    }
+
+    /// A status list as ready bytes. Made anew when it was signed anew.
+    #[must_use]
+    pub fn status_list(&self, list: i64) -> Option<ReadyList> {
+        let published = self.app().status_lists.list(list)?;
+        let ready = self.0.status_lists.load();
+        if let Some(known) = ready.get(&list).filter(|known| Arc::ptr_eq(&known.list, &published)) {
+            return Some(known.clone());
+        }
+        let made = ReadyList::of(published);
+        let mut lists = BTreeMap::clone(&ready);
+        // Those that have retired go with the first that changes.
+        lists.retain(|number, _| self.app().status_lists.list(*number).is_some());
+        lists.insert(list, made.clone());
+        self.0.status_lists.store(Arc::new(lists));
+        Some(made)
     }
 
     /// The metadata document as ready bytes. Made anew when the directory was read anew.

@@ -56,6 +56,7 @@ impl Entrance {
         {
             let asked = |address: ClientAddress| Asked {
                 address: address.ip(),
+                path: request.uri().path(),
                 query: request.uri().query(),
                 headers: request.headers(),
             };

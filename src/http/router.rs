@@ -12,9 +12,10 @@ use super::entrance::Entrance;
 use super::layers::{Front, not_found};
 use super::people::{account, choose_account, consent, home, login, setup, sign_out};
 use super::protocol::{
-    authorize, browser_logout, direct, documents, end_session, introspect, preflight, revoke, token, userinfo,
+    authorize, browser_logout, direct, documents, end_session, introspect, preflight, revocation_stream, revoke, token,
+    userinfo,
 };
-use super::{admin, assets, health};
+use super::{admin, assets, health, protocol};
 
 /// The house, ready to be served.
 pub fn entrance(doors: Doors) -> Entrance {
@@ -35,6 +36,10 @@ fn routes(doors: Doors, front: Front) -> Router {
         .route("/.well-known/oauth-authorization-server", get(documents::discovery).options(preflight::public))
         .route("/.well-known/historical-keys.jwt", get(documents::historical_keys).options(preflight::public))
         .route("/.well-known/jwks.json", get(documents::jwks).options(preflight::public))
+        // APIs: what was revoked
+        .route("/status", get(protocol::status::lists).options(preflight::public))
+        .route("/status/{list}", get(protocol::status::list).options(preflight::public))
+        .route("/revocations/stream", get(revocation_stream::get))
         // relying apps: protocol
         .route("/oauth2/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth2/authorize/i/{txn}", get(authorize::resume))

@@ -6,6 +6,7 @@ pub mod nodes;
 pub mod note_sightings;
 pub mod purge;
 pub mod seal_audit;
+pub mod status_lists;
 pub mod turn_keys;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ impl Jobs {
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(note_sightings::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(status_lists::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(seal_audit::run(app.clone(), jobs.stop.clone()));
         jobs
     }

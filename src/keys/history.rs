@@ -8,7 +8,6 @@ use super::record::KeyRecord;
 use super::ring::KeyRing;
 use super::signer::Typ;
 use super::state::KeyState;
-use crate::domain::alg::Alg;
 
 /// The media type of the document.
 pub const CONTENT_TYPE: &str = "application/jwk-set+jwt";
@@ -23,7 +22,7 @@ struct Document<'i> {
 /// The document of a ring, signed with ES256 where there is such a key. `None`: nothing signs.
 #[must_use]
 pub fn document(ring: &KeyRing, issuer: &str) -> Option<String> {
-    let signer = ring.signer(Alg::ES256).or_else(|| ring.signer(Alg::RS256))?;
+    let signer = ring.house_signer()?;
     let past = ring.records().filter(|key| matches!(key.state, KeyState::Retired | KeyState::Revoked));
     let document = Document { iss: issuer, iat: ring.loaded_at().as_seconds(), keys: past.filter_map(entry).collect() };
     signer.sign(Typ::KeyHistory, &serde_json::to_vec(&document).ok()?).ok()

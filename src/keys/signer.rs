@@ -21,6 +21,8 @@ pub enum Typ {
     AccessToken,
     /// An ID token (OIDC Core §2).
     IdToken,
+    /// A status list (draft-ietf-oauth-status-list §5.1).
+    StatusList,
     /// The key history (OpenID Federation §8.7).
     KeyHistory,
     /// A checkpoint of the audit chain: no token, and nobody's but ours to read.
@@ -29,7 +31,8 @@ pub enum Typ {
 
 impl Typ {
     /// All of them, in the order of the enum.
-    const ALL: [Self; 4] = [Self::AccessToken, Self::IdToken, Self::KeyHistory, Self::AuditCheckpoint];
+    const ALL: [Self; 5] =
+        [Self::AccessToken, Self::IdToken, Self::StatusList, Self::KeyHistory, Self::AuditCheckpoint];
 
     /// The value of the header's `typ`.
     #[must_use]
@@ -37,6 +40,7 @@ impl Typ {
         match self {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
+            Self::StatusList => "statuslist+jwt",
             Self::KeyHistory => "jwk-set+jwt",
             Self::AuditCheckpoint => "audit-checkpoint+jwt",
         }

@@ -13,6 +13,15 @@ use crate::tokens::access::Audience;
 /// The scope of our own admin API.
 pub const ADMIN_SCOPE: &str = "frontdesk:admin";
 
+/// The scope of the stream of revocations.
+pub const REVOCATIONS_SCOPE: &str = "frontdesk:revocations";
+
+/// Whether a scope opens something of our own, beyond what is told about people.
+#[must_use]
+pub fn is_house_scope(word: &str) -> bool {
+    [ADMIN_SCOPE, REVOCATIONS_SCOPE].contains(&word)
+}
+
 /// The audience of one access token.
 #[derive(Debug)]
 pub struct Target {
@@ -132,7 +141,7 @@ fn is_usable(resource: &Resource, client: &Client) -> bool {
 }
 
 fn scope_at(resource: Option<&Resource>, scope: &ScopeSet) -> ScopeSet {
-    scope.filter(|word| is_oidc_scope(word) || resource.map_or(word == ADMIN_SCOPE, |own| own.scopes.contains(word)))
+    scope.filter(|word| is_oidc_scope(word) || resource.map_or(is_house_scope(word), |own| own.scopes.contains(word)))
 }
 
 fn alg_of(resource: Option<&Resource>, provider: &Provider) -> Alg {

@@ -89,7 +89,7 @@ pub async fn sign_in(
 
 /// Default scopes only: what the client is registered for, but nothing that outlives the session and no admin rights.
 fn default_scope(client: &Client) -> ScopeSet {
-    client.settings.scope.filter(|word| word != "offline_access" && word != audience::ADMIN_SCOPE)
+    client.settings.scope.filter(|word| word != "offline_access" && !audience::is_house_scope(word))
 }
 
 fn new_grant(at: &SignedIn, client: &Client, status: StatusIndex, provider: &Provider, now: Timestamp) -> Grant {

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::audience::ADMIN_SCOPE;
+use super::audience::is_house_scope;
 use crate::config::Config;
 use crate::domain::alg::Alg;
 use crate::domain::claims::{OIDC_SCOPES, STANDARD};
 use crate::domain::resource::Resource;
 use crate::domain::session::ACR_VALUES;
+use crate::domain::status;
 
 /// The document. It lists the scopes of active resources too.
 #[must_use]
@@ -18,7 +19,7 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
     for resource in resources.filter(|resource| resource.disabled_at.is_none()) {
         scopes.extend(resource.scopes.iter().map(str::to_owned));
     }
-    scopes.retain(|scope| scope != ADMIN_SCOPE);
+    scopes.retain(|scope| !is_house_scope(scope));
     let mut claims = vec!["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
     claims.extend(STANDARD.iter().map(|(name, _)| *name));
     let auth_methods = json!(["client_secret_basic", "client_secret_post", "none"]);
@@ -31,6 +32,8 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
         "userinfo_endpoint": url("/oauth2/userinfo"),
         "introspection_endpoint": url("/oauth2/introspect"),
         "revocation_endpoint": url("/oauth2/revoke"),
+        "status_list_aggregation_endpoint": url(status::PATH),
+        "frontdesk_revocation_stream_endpoint": url("/revocations/stream"),
         "end_session_endpoint": url("/oauth2/logout"),
         "scopes_supported": scopes,
         "response_types_supported": ["code"],

@@ -30,5 +30,6 @@ pub mod params;
 pub mod pointer;
 pub mod provider;
 pub mod registration;
+pub mod revocation_stream;
 pub mod revoke;
 pub mod userinfo;

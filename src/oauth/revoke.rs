@@ -1,7 +1,5 @@
 //! Revocation (RFC 7009).
 
-use std::time::Duration;
-
 use super::client_auth::AuthenticatedClient;
 use super::error::{ErrorCode, OAuthError};
 use super::params::Params;
@@ -13,9 +11,6 @@ use crate::domain::time::Timestamp;
 use crate::store::{changes, clients, grants, refresh_families};
 use crate::tokens::refresh;
 use crate::tokens::revoke::{self, What};
-
-/// How long a bit stays set after its last token has ended: the longest life of a token and a quarter of an hour.
-const BIT_KEPT: Duration = Duration::from_secs(3600 + 900);
 
 /// Takes a token back. A token that nobody knows is no error: the client's aim is reached (RFC 7009 §2.2).
 ///
@@ -77,12 +72,15 @@ async fn revoke_refresh_token(
 
 /// Takes back the access tokens that carry this one's place; the grant, or the client, goes on with a fresh place.
 async fn revoke_access_token(live: &LiveToken, provider: &Provider, now: Timestamp) -> Result<(), OAuthError> {
-    let until = now.plus(BIT_KEPT + provider.config.limits.stale_stop);
+    let until = now.plus(provider.config.status_bit_kept());
     match &live.bearer {
         Bearer::Person(standing) => {
             let fresh = provider.status.draw(&provider.store, standing.grant.expires_at, now).await?;
             let (id, present) = (standing.grant.id.clone(), standing.grant.status);
-            provider.store.write(async move |tx| grants::move_status(tx, &id, present, fresh, until).await).await?;
+            provider
+                .store
+                .write(async move |tx| grants::move_status(tx, &id, present, fresh, until, now).await)
+                .await?;
         }
         Bearer::Client(client) => {
             let id = client.id.clone();

@@ -154,7 +154,7 @@ pub async fn disable(tx: &mut Tx, id: &ClientId, invalid_until: Timestamp, now: 
     .await
     })?;
     let Some((list, index)) = row else { return Ok(false) };
-    grants::retire_status(tx, StatusIndex { list, index }, Some(invalid_until)).await?;
+    grants::retire_status(tx, StatusIndex { list, index }, Some(invalid_until), now).await?;
     Ok(true)
 }
 
@@ -204,7 +204,7 @@ pub async fn renew_status(
     .execute(db)
     .await
     .map(drop))?;
-    grants::retire_status(tx, client.status, Some(invalid_until)).await?;
+    grants::retire_status(tx, client.status, Some(invalid_until), now).await?;
     Ok(true)
 }
 

@@ -12,7 +12,8 @@ macro_rules! deletions {
         (
             concat!("SELECT id FROM grants WHERE ", $of, " ORDER BY id LIMIT $2"),
             concat!(
-                "INSERT INTO retired_indices (status_list, status_index, invalid_until)                  SELECT status_list, status_index, $3 FROM grants WHERE ",
+                "INSERT INTO retired_indices (status_list, status_index, invalid_until, retired_at) \
+                 SELECT status_list, status_index, $3, COALESCE(ended_at, 0) FROM grants WHERE ",
                 $of,
                 " AND id <= $2 ON CONFLICT (status_list, status_index) DO NOTHING"
             ),
@@ -148,7 +149,25 @@ pub async fn end_grants(
         .execute(db)
         .await
         .map(drop))?;
+    if let (Grants::One(id), true) = (which, reason.is_alarm()) {
+        set_for_good(tx, id, now).await?;
+    }
     Ok(EndedGrants { ids: rows.into_iter().map(|(id,)| GrantId::new(id)).collect(), go_on_after })
+}
+
+/// The bit of a grant whose tokens are in foreign hands stays set until its list retires.
+async fn set_for_good(tx: &mut Tx, id: &GrantId, now: Timestamp) -> Result<(), StoreError> {
+    on!(tx, |db| {
+        sqlx::query(
+        "INSERT INTO retired_indices (status_list, status_index, invalid_until, retired_at) \
+         SELECT status_list, status_index, NULL, $2 FROM grants WHERE id = $1 ON CONFLICT (status_list, status_index) DO NOTHING"
+    )
+    .bind(id.as_str())
+    .bind(now.as_seconds())
+    .execute(db)
+    .await
+    .map(drop)
+    })
 }
 
 /// Deletes a batch of the grants of a person or a client, with their codes and families. Their status bits stay set until

@@ -266,6 +266,7 @@ pub async fn move_status(
     from: StatusIndex,
     to: StatusIndex,
     invalid_until: Timestamp,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let hit = on!(tx, |db| {
         sqlx::query(
@@ -281,7 +282,7 @@ pub async fn move_status(
     .map(|done| done.rows_affected())
     })?;
     if hit == 1 {
-        retire_status(tx, from, Some(invalid_until)).await?;
+        retire_status(tx, from, Some(invalid_until), now).await?;
     }
     Ok(())
 }
@@ -290,14 +291,20 @@ pub async fn move_status(
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn retire_status(tx: &mut Tx, place: StatusIndex, until: Option<Timestamp>) -> Result<(), StoreError> {
+pub async fn retire_status(
+    tx: &mut Tx,
+    place: StatusIndex,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     on!(tx, |db| sqlx::query(
-        "INSERT INTO retired_indices (status_list, status_index, invalid_until) VALUES ($1, $2, $3) \
+        "INSERT INTO retired_indices (status_list, status_index, invalid_until, retired_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (status_list, status_index) DO NOTHING"
     )
     .bind(place.list)
     .bind(place.index)
     .bind(until.map(Timestamp::as_seconds))
+    .bind(now.as_seconds())
     .execute(db)
     .await
     .map(drop))

@@ -38,7 +38,9 @@ pub mod sessions;
 pub mod setup_links;
 pub mod sightings;
 pub mod signing_keys;
+pub mod status_bits;
 pub mod status_lists;
+pub mod status_tokens;
 pub mod users;
 
 mod commit;

@@ -18,6 +18,9 @@ const STRANGER_KEPT: i64 = DAY;
 /// Long after a process counts as gone.
 const NODE_KEPT: i64 = 600;
 
+/// Longer than any token of a grant that ended with the list's day, and than anybody's picture of the list.
+const STATUS_LIST_KEPT: i64 = 2 * 3600;
+
 /// Longer than a key signs, so that an app which fetches the key set once a month is known.
 const SIGHTING_KEPT: i64 = 90 * DAY;
 
@@ -44,6 +47,10 @@ pub enum Expiring {
     Strangers,
     /// Bits that may be clear again.
     RetiredIndices,
+    /// Status lists whose last token has ended.
+    StatusLists,
+    /// Bits of lists that are gone.
+    BitsOfNoList,
     /// Who fetched which key set.
     Sightings,
     /// Where apps authenticated from.
@@ -56,7 +63,7 @@ pub enum Expiring {
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
@@ -67,6 +74,8 @@ impl Expiring {
         Self::Browsers,
         Self::Strangers,
         Self::RetiredIndices,
+        Self::StatusLists,
+        Self::BitsOfNoList,
         Self::Sightings,
         Self::Addresses,
         Self::Canaries,
@@ -120,6 +129,17 @@ impl Expiring {
             Self::RetiredIndices => (
                 "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT status_list, status_index \
                  FROM retired_indices WHERE invalid_until <= $1 ORDER BY invalid_until LIMIT $2)",
+                0,
+            ),
+            Self::StatusLists => (
+                "DELETE FROM status_lists WHERE id IN \
+                 (SELECT id FROM status_lists WHERE day < $1 / 86400 ORDER BY day LIMIT $2)",
+                STATUS_LIST_KEPT,
+            ),
+            Self::BitsOfNoList => (
+                "DELETE FROM retired_indices WHERE (status_list, status_index) IN (SELECT r.status_list, r.status_index \
+                 FROM retired_indices r WHERE r.invalid_until IS NULL AND r.retired_at <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM status_lists l WHERE l.id = r.status_list) LIMIT $2)",
                 0,
             ),
             Self::Sightings => (

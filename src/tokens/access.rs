@@ -9,7 +9,7 @@ use crate::crypto::{encoding, random};
 use crate::domain::grant::Grant;
 use crate::domain::id::{ClientId, GrantId};
 use crate::domain::scope::ScopeSet;
-use crate::domain::status::StatusIndex;
+use crate::domain::status::{StatusClaim, StatusIndex};
 use crate::domain::time::Timestamp;
 
 /// By how much the clock of another process of ours may be ahead.
@@ -37,9 +37,9 @@ pub struct AccessClaims {
     iat: i64,
     exp: i64,
     jti: String,
-    /// Our private claim: the place in the status lists at the token's birth. A token whose place is no longer its grant's was
-    /// revoked by itself (RFC 7009) while the grant lives on.
-    sti: String,
+    /// The place in the status lists at the token's birth. A token whose place is no longer its grant's was revoked by itself
+    /// (RFC 7009) while the grant lives on.
+    status: StatusClaim,
     #[serde(flatten)]
     grant: Option<GrantClaims>,
 }
@@ -110,7 +110,7 @@ impl AccessTokenFor<'_> {
             iat: now.as_seconds(),
             exp: now.plus(self.lifetime).as_seconds(),
             jti: encoding::b64u(random::bytes::<16>()),
-            sti: place(self.status),
+            status: self.status.claim(self.issuer),
             grant,
         }
     }
@@ -137,7 +137,7 @@ pub struct AccessPointer {
     /// Its own name.
     pub jti: String,
     /// The place it was born with.
-    place: String,
+    place: StatusIndex,
 }
 
 impl AccessPointer {
@@ -163,7 +163,7 @@ impl AccessPointer {
             issued_at: moment("iat")?,
             expires_at: moment("exp")?,
             jti: text("jti")?.to_owned(),
-            place: text("sti")?.to_owned(),
+            place: StatusIndex::claimed(claims.get("status")?, issuer)?,
         };
         // We write no `nbf`; one that is there was meant.
         let not_before = if claims.contains_key("nbf") { moment("nbf")? } else { read.issued_at };
@@ -175,12 +175,8 @@ impl AccessPointer {
     /// Whether the token still stands at the place that its grant, or its client, has now.
     #[must_use]
     pub fn stands_at(&self, status: StatusIndex) -> bool {
-        self.place == place(status)
+        self.place == status
     }
-}
-
-fn place(status: StatusIndex) -> String {
-    format!("{}.{}", status.list, status.index)
 }
 
 #[cfg(test)]
@@ -206,7 +202,7 @@ mod tests {
         let Value::Object(json) = serde_json::to_value(claims()).unwrap() else { panic!("an object") };
         let mut names: Vec<_> = json.keys().map(String::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sti", "sub"]);
+        assert_eq!(names, ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "status", "sub"]);
         assert_eq!(json["sub"], "backend");
         assert_eq!(json["exp"].as_i64().unwrap() - json["iat"].as_i64().unwrap(), 900);
     }
@@ -226,7 +222,7 @@ mod tests {
         let mut nobody = json.clone();
         nobody.insert("aud".to_owned(), Value::Array(Vec::new()));
         assert!(read(&nobody, NOW).is_none(), "for nobody");
-        for name in ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sti"] {
+        for name in ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "status"] {
             let mut less = json.clone();
             less.remove(name);
             assert!(read(&less, NOW).is_none(), "without {name}");

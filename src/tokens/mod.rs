@@ -11,6 +11,8 @@
 //! | `consequences.rs` | what it would mean to throw a key out                          |
 //! | `grant_mac.rs`    | what keeps a grant's row from being rewritten                  |
 //! | `status_index.rs` | places in the status lists                                     |
+//! | `status_list.rs`  | what a signed list says                                        |
+//! | `status_lists.rs` | the lists of this process, and the news of what was revoked    |
 
 pub mod access;
 pub mod consequences;
@@ -21,3 +23,5 @@ pub mod key_desk;
 pub mod refresh;
 pub mod revoke;
 pub mod status_index;
+pub mod status_list;
+pub mod status_lists;

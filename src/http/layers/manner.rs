@@ -32,8 +32,10 @@ const CALL: Manner = Manner { voice: Voice::Call, readers: Readers::Programs, la
 const ACT: Manner = Manner { voice: Voice::Page, ..CALL };
 
 /// By the start of the path. The first that fits counts; what is not here is a page.
-const MANNERS: [(&str, Manner); 14] = [
+const MANNERS: [(&str, Manner); 16] = [
     ("/.well-known/", DOCUMENT),
+    ("/status", DOCUMENT),
+    ("/revocations/", Manner { by_origin: false, ..CALL }),
     ("/static/", DOCUMENT),
     ("/healthz", DOCUMENT),
     ("/readyz", DOCUMENT),

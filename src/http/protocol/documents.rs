@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{HeaderName, USER_AGENT};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::domain::status;
 use crate::http::doors::Doors;
 use crate::http::layers::Visit;
 use crate::http::reply::json::Refusal;
@@ -22,6 +23,8 @@ const STALE_KEYS: Duration = Duration::from_secs(15 * 60);
 pub struct Asked<'r> {
     /// Where from.
     pub address: IpAddr,
+    /// The path of the address.
+    pub path: &'r str,
     /// The query of the address.
     pub query: Option<&'r str>,
     /// The headers.
@@ -44,6 +47,9 @@ const FETCHED: [(&str, AtOnce); 3] = [
 /// The document at a path, with the path as a name for the log.
 #[must_use]
 pub fn at(path: &str) -> Option<(&'static str, AtOnce)> {
+    if status::list_at(path).is_some() {
+        return Some(("/status/{list}", super::status::at_once));
+    }
     FETCHED.into_iter().find(|(known, _)| *known == path)
 }
 
@@ -52,6 +58,7 @@ pub async fn jwks(
     State(doors): State<Doors>,
     visit: Visit,
     method: Method,
+    uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -59,7 +66,8 @@ pub async fn jwks(
     if method == Method::HEAD {
         return answer_key_set(&doors, &headers, |_| {});
     }
-    key_set(&doors, &Asked { address: visit.address.ip(), query: query.as_deref(), headers: &headers })
+    let address = visit.address.ip();
+    key_set(&doors, &Asked { address, path: uri.path(), query: query.as_deref(), headers: &headers })
 }
 
 /// The key history (OpenID Federation §8.7). It is signed anew only when the ring changes.

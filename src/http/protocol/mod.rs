@@ -7,7 +7,9 @@ pub mod documents;
 pub mod end_session;
 pub mod introspect;
 pub mod preflight;
+pub mod revocation_stream;
 pub mod revoke;
+pub mod status;
 pub mod token;
 pub mod userinfo;
 

@@ -170,7 +170,8 @@ fn check_challenge(params: &Params, client: &Client) -> Result<Option<CodeChalle
 fn check_scope(params: &Params, client: &Client) -> Result<ScopeSet, OAuthError> {
     let malformed = |_| OAuthError::new(ErrorCode::InvalidScope, "scope is a list of words apart by single spaces");
     let asked = ScopeSet::parse(params.get("scope").unwrap_or_default()).map_err(malformed)?;
-    let allowed = asked.narrow(&client.settings.scope);
+    // What a client may have for itself only is no matter of people.
+    let allowed = asked.narrow(&client.settings.scope).filter(|word| word != audience::REVOCATIONS_SCOPE);
     if allowed.is_empty() {
         return Err(OAuthError::new(ErrorCode::InvalidScope, "scope holds nothing that this app may ask for"));
     }

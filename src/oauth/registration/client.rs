@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::metadata::ClientMetadata;
-use super::{ADMIN_SCOPE, Findings, House, RegistrationError};
+use super::{ADMIN_SCOPE, Findings, House, REVOCATIONS_SCOPE, RegistrationError};
 use crate::domain::alg::Alg;
 use crate::domain::claims::is_oidc_scope;
 use crate::domain::client::{
@@ -351,6 +351,14 @@ fn check_scope(settings: &ClientSettings, resources: &[Resource], findings: &mut
         if word == ADMIN_SCOPE {
             if !settings.admin_api {
                 findings.add("scope", "frontdesk:admin opens the admin API", "write admin_api = true if that is meant");
+            }
+        } else if word == REVOCATIONS_SCOPE {
+            if settings.is_public() || !settings.grant_types.contains(&GrantType::ClientCredentials) {
+                findings.add(
+                    "scope",
+                    "frontdesk:revocations is for an API that listens by a token of its own",
+                    "give the client a secret and the grant type client_credentials, or leave it out",
+                );
             }
         } else if is_oidc_scope(word) {
             if settings.application_type == ApplicationType::Service {

@@ -19,20 +19,18 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::{Config, LONGEST_ACCESS_TOKEN};
+use crate::config::Config;
 use crate::domain::alg::Alg;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
 
-pub use super::audience::ADMIN_SCOPE;
+pub use super::audience::{ADMIN_SCOPE, REVOCATIONS_SCOPE, is_house_scope};
 pub use client::{check_client, check_client_id};
 pub use metadata::{ClientMetadata, Lifetime};
 pub use registry::{Declaration, DeclaredClient, DeclaredSecret, Deed, Item, Outcome, Refused, Registrar};
 pub use resource::{ResourceMetadata, check_resource};
 pub use secret::{check_secret, fresh_secret, secret_mac};
 pub use together::{Listed, check_together};
-
-const STATUS_MARGIN: Duration = Duration::from_secs(900);
 
 /// One thing that is wrong with a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +64,8 @@ pub struct House {
     pub access_token: Duration,
     /// How long an access token may live at most.
     pub longest_access_token: Duration,
-    /// How long a resource server may go on with what it knew.
-    pub stale_stop: Duration,
+    /// For how long the status bit of what is revoked stays set.
+    pub status_bit_kept: Duration,
 }
 
 impl House {
@@ -82,15 +80,14 @@ impl House {
             algorithms: config.keys.algorithms.clone(),
             access_token: config.tokens.access_token_ttl,
             longest_access_token: config.longest_access_token(),
-            stale_stop: config.limits.stale_stop,
+            status_bit_kept: config.status_bit_kept(),
         })
     }
 
-    /// Until when a status bit must stay set so that no token with it is taken any more: the longest life of an access token,
-    /// the age of what others may remember, and a margin.
+    /// Until when the bit of a token that is revoked now must stay set.
     #[must_use]
     pub fn invalid_until(&self, now: Timestamp) -> Timestamp {
-        now.plus(LONGEST_ACCESS_TOKEN + self.stale_stop + STATUS_MARGIN)
+        now.plus(self.status_bit_kept)
     }
 }
 

@@ -21,7 +21,7 @@ fn house() -> House {
         algorithms: vec![Alg::ES256],
         access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
-        stale_stop: Duration::from_secs(30),
+        status_bit_kept: Duration::from_secs(3600 + 30 + 900),
     }
 }
 

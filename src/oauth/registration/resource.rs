@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ADMIN_SCOPE, Findings, House, RegistrationError};
+use super::{Findings, House, RegistrationError, is_house_scope};
 use crate::domain::alg::Alg;
 use crate::domain::claims::is_oidc_scope;
 use crate::domain::id::ClientId;
@@ -56,7 +56,7 @@ pub fn check_resource(
                 format!("{word:?} is not one scope"),
                 "write words without spaces, quotes and backslashes",
             );
-        } else if is_oidc_scope(word) || word == ADMIN_SCOPE {
+        } else if is_oidc_scope(word) || is_house_scope(word) {
             findings.add("scopes", format!("{word} is ours"), "choose another word, such as \"notes:read\"");
         } else if scopes.contains(word) {
             findings.add("scopes", format!("{word} stands there twice"), "leave one out");

@@ -17,7 +17,7 @@ fn house(issuer: &str) -> House {
         algorithms: vec![Alg::ES256, Alg::RS256],
         access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
-        stale_stop: Duration::from_secs(30),
+        status_bit_kept: Duration::from_secs(3600 + 30 + 900),
     }
 }
 

@@ -33,7 +33,7 @@ async fn house() -> TestProvider {
     .await
 }
 
-async fn at_desk<T>(provider: &TestProvider, act: impl AsyncFnOnce(&KeyDesk<'_>) -> T) -> T {
+pub(super) async fn at_desk<T>(provider: &TestProvider, act: impl AsyncFnOnce(&KeyDesk<'_>) -> T) -> T {
     let app = provider.app();
     let folder = tempfile::tempdir().unwrap();
     let vault: &Vault = &app.vault;

@@ -63,12 +63,19 @@ async fn every_endpoint_that_is_named_answers() {
             continue;
         }
         let path = url.as_str().unwrap().strip_prefix(provider.issuer()).expect("ours").to_owned();
-        let got = ["jwks_uri", "authorization_endpoint", "end_session_endpoint", "federation_historical_keys_endpoint"];
+        let got = [
+            "jwks_uri",
+            "authorization_endpoint",
+            "end_session_endpoint",
+            "federation_historical_keys_endpoint",
+            "status_list_aggregation_endpoint",
+            "frontdesk_revocation_stream_endpoint",
+        ];
         let by_get = got.contains(&name.as_str());
         let answer = if by_get { provider.get(&path).await } else { provider.post(&path, &[], &[]).await };
         assert!(!matches!(answer.status.as_u16(), 404 | 405 | 500..), "{name}: {answer:#?}");
         seen += 1;
     }
-    assert_eq!(seen, 9);
+    assert_eq!(seen, 11);
     assert_eq!((provider.live_grants().await, provider.live_sessions().await), (0, 0));
 }

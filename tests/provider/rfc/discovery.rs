@@ -128,7 +128,6 @@ async fn what_is_not_there_is_neither_named_nor_answered() {
         "authorization_details_types_supported",
         "client_id_metadata_document_supported",
         "protected_resources",
-        "status_list_aggregation_endpoint",
         "signed_metadata",
     ] {
         assert_eq!(document.get(absent), None, "{absent}");
@@ -139,7 +138,7 @@ async fn what_is_not_there_is_neither_named_nor_answered() {
         ("prompt_values_supported", vec!["create"]),
         ("token_endpoint_auth_methods_supported", vec!["private_key_jwt", "client_secret_jwt", "tls_client_auth"]),
         ("grant_types_supported", vec!["implicit", "password", "urn:ietf:params:oauth:grant-type:device_code"]),
-        ("scopes_supported", vec!["frontdesk:admin"]),
+        ("scopes_supported", vec!["frontdesk:admin", "frontdesk:revocations"]),
     ] {
         let named = words(&document, list);
         assert!(!absent.iter().any(|word| named.contains(&(*word).to_owned())), "{list}: {named:?}");

@@ -27,7 +27,7 @@ async fn row_86_an_access_token_says_what_the_profile_asks_for_and_no_more() {
                 assert_eq!((head.typ.as_deref(), head.alg), (Some("at+jwt"), alg.as_str().parse().unwrap()));
                 assert_eq!(
                     names(&claims),
-                    "acr amr aud auth_time client_id exp gid iat iss jti scope sid sti sub",
+                    "acr amr aud auth_time client_id exp gid iat iss jti scope sid status sub",
                     "nothing about the person but who it is"
                 );
                 assert_eq!(claims["iss"], json!(provider.issuer()));
@@ -52,7 +52,7 @@ async fn s2_2_the_token_of_a_client_itself_names_the_client_as_subject() {
     let tokens = provider.client("worker").token(&[("grant_type", "client_credentials")]).await.expect_tokens();
     let (head, claims) = provider.verify(&tokens.access).await;
     assert_eq!(head.typ.as_deref(), Some("at+jwt"));
-    assert_eq!(names(&claims), "aud client_id exp iat iss jti scope sti sub");
+    assert_eq!(names(&claims), "aud client_id exp iat iss jti scope status sub");
     assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("worker"), &json!("worker")));
     assert_eq!(provider.live_grants().await, 0);
 }
@@ -94,15 +94,15 @@ async fn s4_a_stolen_signing_key_makes_nobody_another() {
     let machine = provider.client("worker").token(&[("grant_type", "client_credentials")]).await.expect_tokens();
     let forger = Forger::with_stolen_key(&provider, Alg::ES256).await;
     let header = forger.header("at+jwt").to_string();
-    let (her_grant, her_place) = (claims_of(&hers.access)["gid"].clone(), claims_of(&hers.access)["sti"].clone());
+    let (her_grant, her_place) = (claims_of(&hers.access)["gid"].clone(), claims_of(&hers.access)["status"].clone());
     let gone = Value::Null;
     let (alice, admin) = (provider.sub(ALICE).await, provider.sub(ADMIN).await);
     for (what, changes) in [
         ("the admin", vec![("sub", json!(admin))]),
         ("alice", vec![("sub", json!(alice))]),
         ("her grant", vec![("gid", her_grant.clone())]),
-        ("her grant and place", vec![("gid", her_grant.clone()), ("sti", her_place.clone())]),
-        ("she at his grant", vec![("sub", json!(alice)), ("sti", her_place)]),
+        ("her grant and place", vec![("gid", her_grant.clone()), ("status", her_place.clone())]),
+        ("she at his grant", vec![("sub", json!(alice)), ("status", her_place)]),
         ("another client", vec![("client_id", json!("own"))]),
         ("the client itself", vec![("sub", json!("web")), ("gid", gone.clone())]),
         ("no grant", vec![("gid", gone.clone())]),
@@ -110,8 +110,14 @@ async fn s4_a_stolen_signing_key_makes_nobody_another() {
         ("more scope", vec![("scope", json!("openid notes:read notes:write"))]),
         ("the admin scope", vec![("scope", json!("openid frontdesk:admin"))]),
         ("scope of another shape", vec![("scope", json!("openid  notes:read"))]),
-        ("another place", vec![("sti", json!("1.4711"))]),
-        ("no place", vec![("sti", gone.clone())]),
+        (
+            "another place",
+            vec![(
+                "status",
+                json!({ "status_list": { "idx": 4711, "uri": format!("{}/status/1", provider.issuer()) } }),
+            )],
+        ),
+        ("no place", vec![("status", gone.clone())]),
         ("another issuer", vec![("iss", json!("https://other.example"))]),
         ("no issuer", vec![("iss", gone.clone())]),
         ("no audience", vec![("aud", gone.clone())]),

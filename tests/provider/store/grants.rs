@@ -91,7 +91,7 @@ async fn its_place_moves_while_it_lives_and_the_old_one_is_retired() {
     let place = |index| StatusIndex { list: 1, index };
     let moved = async |id: &GrantId, from: StatusIndex, to: StatusIndex| {
         let id = id.clone();
-        rows.store().write(async move |tx| grants::move_status(tx, &id, from, to, later(DAY)).await).await
+        rows.store().write(async move |tx| grants::move_status(tx, &id, from, to, later(DAY), NOW).await).await
     };
     let retired =
         async |index| status_lists::is_retired(&mut rows.store().read().await.unwrap(), place(index)).await.unwrap();
@@ -112,7 +112,7 @@ async fn its_place_moves_while_it_lives_and_the_old_one_is_retired() {
     assert!(!retired(11).await, "the bit of an ended grant is its own");
     // Retired once, it stays as it was first said.
     for until in [None, Some(NOW)] {
-        rows.store().write(async move |tx| grants::retire_status(tx, place(1), until).await).await.unwrap();
+        rows.store().write(async move |tx| grants::retire_status(tx, place(1), until, NOW).await).await.unwrap();
     }
     assert_eq!(rows.number("SELECT invalid_until FROM retired_indices").await, later(DAY).as_seconds());
 }

@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 
 use super::database::TestDatabase;
 use super::relying_party::Registered;
+use super::stream::Stream;
 use super::{Answer, RelyingParty, house};
 
 /// When every test begins.
@@ -153,13 +154,25 @@ impl TestProvider {
             let host = self.issuer().split_once("://").unwrap().1.parse().unwrap();
             request.headers_mut().insert(header::HOST, host);
         }
-        let response = self.0.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.0.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let body = String::from_utf8_lossy(&body).into_owned();
         let answer = Answer { status: parts.status, headers: parts.headers, body };
         self.0.answers.lock().unwrap().push(answer.clone());
         answer
+    }
+
+    /// Opens the stream of revocations.
+    pub(crate) async fn stream(&self, token: &str, last_event_id: Option<&str>) -> Stream {
+        let mut request = Request::get("/revocations/stream")
+            .extension(ConnectInfo(HOME.parse::<SocketAddr>().unwrap()))
+            .header(header::HOST, self.issuer().split_once("://").unwrap().1)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = self.0.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        Stream::of(response)
     }
 
     /// Every answer given so far.

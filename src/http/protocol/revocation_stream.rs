@@ -1,0 +1,190 @@
+//! `/revocations/stream`: what is revoked, told at once (server-sent events, HTML Standard §9.2). It only hurries what the status
+//! lists say anyway.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use http_body::Frame;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::time::{interval_at, timeout};
+
+use super::bearer_of;
+use crate::app::App;
+use crate::domain::status;
+use crate::domain::time::Timestamp;
+use crate::http::doors::Doors;
+use crate::http::layers::Visit;
+use crate::http::reply::bearer::BearerRefusal;
+use crate::oauth::audience::REVOCATIONS_SCOPE;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::revocation_stream::{self, Listener};
+use crate::tokens::status_lists::{News, Since};
+
+/// How often a listener hears that all is well.
+const ALIVE: Duration = Duration::from_secs(15);
+/// So long that a connection which lives from what it is sent is seen to live, and that no proxy keeps it back.
+const ALIVE_BYTES: usize = 1_100;
+/// How long a listener may leave what was written unread.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Places of one event; more are told in several.
+const AT_ONCE: usize = 1_000;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Opens a stream.
+pub async fn get(State(doors): State<Doors>, visit: Visit, headers: HeaderMap) -> Response {
+    match open(&doors, &visit, &headers).await {
+        Ok(body) => {
+            let headers = [
+                (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+                (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+                // nginx would gather the events otherwise.
+                (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+            ];
+            (StatusCode::OK, headers, Body::new(body)).into_response()
+        }
+        Err(None) => BearerRefusal::NoToken.into_response(),
+        Err(Some(error)) if error.code() == ErrorCode::InsufficientScope => {
+            BearerRefusal::InsufficientScope(REVOCATIONS_SCOPE).into_response()
+        }
+        Err(Some(error)) => BearerRefusal::from(error).into_response(),
+    }
+}
+
+async fn open(doors: &Doors, visit: &Visit, headers: &HeaderMap) -> Result<Events, Option<OAuthError>> {
+    let app = doors.app();
+    let now = app.clock.now();
+    let permit = doors.limits().enter(visit, now)?;
+    let token = bearer_of(headers)?.ok_or(None)?;
+    let listener = revocation_stream::enter(&token, doors.provider(), now).await?;
+    doors.limits().give_back(permit, now);
+    let heard = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let (sender, events) = mpsc::channel(16);
+    let teller = Teller { app: app.clone(), issuer: doors.provider().issuer_id().to_owned(), sender };
+    #[expect(clippy::disallowed_methods, reason = "ends when the listener goes, its token ends or the house closes")]
+    tokio::spawn(teller.tell(listener, heard.map(Timestamp::from_seconds)));
+    Ok(Events(events))
+}
+
+/// The body of the answer.
+#[derive(Debug)]
+struct Events(mpsc::Receiver<Bytes>);
+
+impl HttpBody for Events {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+/// Whoever listened has gone, or reads nothing.
+#[derive(Debug)]
+struct Gone;
+
+#[derive(Debug)]
+struct Teller {
+    app: Arc<App>,
+    issuer: String,
+    sender: mpsc::Sender<Bytes>,
+}
+
+impl Teller {
+    async fn tell(self, listener: Listener, heard: Option<Timestamp>) {
+        tracing::debug!(client = %listener.client, resumed = heard.is_some(), "a listener for revocations came");
+        let ended = tokio::select! {
+            () = self.app.stopping.cancelled() => Ok(()),
+            ended = self.go_on(&listener, heard) => ended,
+        };
+        tracing::debug!(client = %listener.client, gone = ended.is_err(), "a stream of revocations ended");
+    }
+
+    async fn go_on(&self, listener: &Listener, heard: Option<Timestamp>) -> Result<(), Gone> {
+        // Before the past is read, so that nothing falls between.
+        let mut news = self.app.status_lists.listen();
+        self.catch_up(heard).await?;
+        let pause = ALIVE.min(self.app.config().limits.idle_timeout / 2);
+        let mut alive = interval_at(tokio::time::Instant::now() + pause, pause);
+        loop {
+            if listener.until.has_passed(self.app.clock.now()) {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = alive.tick() => self.send(format!(": alive{}\n\n", " ".repeat(ALIVE_BYTES))).await?,
+                heard = news.recv() => match heard {
+                    Ok(told) => self.event(&told).await?,
+                    Err(RecvError::Lagged(_)) => self.reset().await?,
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Tells what a listener missed; or that it missed too much, or all.
+    async fn catch_up(&self, heard: Option<Timestamp>) -> Result<(), Gone> {
+        let now = self.app.clock.now();
+        let missed = match heard {
+            Some(heard) => self.app.status_lists.since(self.app.status_sources(), heard, now).await,
+            None => Ok(Since::TooLongAgo),
+        };
+        match missed {
+            Ok(Since::These(news)) => {
+                for told in news {
+                    self.event(&told).await?;
+                }
+            }
+            Ok(Since::TooLongAgo) => self.reset().await?,
+            Err(error) => {
+                tracing::warn!(%error, "what a listener missed could not be read");
+                self.reset().await?;
+            }
+        }
+        for kid in self.app.status_lists.denied(self.app.status_sources(), now) {
+            self.event(&News::KidDenied(kid)).await?;
+        }
+        Ok(())
+    }
+
+    async fn reset(&self) -> Result<(), Gone> {
+        self.write("reset", &json!({})).await
+    }
+
+    async fn event(&self, news: &News) -> Result<(), Gone> {
+        match news {
+            News::Revoked { list, set } => {
+                for set in set.chunks(AT_ONCE) {
+                    let list = status::list_uri(&self.issuer, *list);
+                    self.write("revoked", &json!({ "list": list, "set": set })).await?;
+                }
+                Ok(())
+            }
+            News::KidDenied(kid) => self.write("kid-denied", &json!({ "kid": kid })).await,
+        }
+    }
+
+    /// The id is the moment: whoever comes back with it is told what was ended since, with a margin.
+    async fn write(&self, event: &str, data: &serde_json::Value) -> Result<(), Gone> {
+        let id = self.app.clock.now().as_seconds();
+        self.send(format!("id: {id}\nevent: {event}\ndata: {data}\n\n")).await
+    }
+
+    async fn send(&self, text: String) -> Result<(), Gone> {
+        match timeout(PATIENCE, self.sender.send(Bytes::from(text))).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+}
