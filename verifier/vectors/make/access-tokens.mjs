@@ -16,7 +16,7 @@ export function accessTokens() {
   return {
     about:
       "Access tokens for `audience`, checked at `now` with the leeway of `leeway` seconds and the keys of `jwks`. None carries a status, " +
-      "so no list is asked for. `reason` is the first check that fails, in the order of the verifier's README.",
+      "so no list is asked for. The verifier has fetched the keys before. `reason` is the first check that fails, in the order of the verifier's README.",
     cases,
   };
 }
@@ -122,7 +122,8 @@ function keysAndSignatures() {
   bad("a signature of 63 bytes", "signature", signed(Buffer.alloc(63, 1)));
   bad("a signature of 65 bytes", "signature", signed(Buffer.concat([Buffer.from(signature, "base64url"), Buffer.alloc(1)])));
   bad("a signature of zeros", "signature", signed(Buffer.alloc(64)));
-  bad("an RSA signature that is cut short", "signature", accessToken({}, rsa).slice(0, -4));
+  const [rsaHeader, rsaPayload] = accessToken({}, rsa).split(".");
+  bad("an RSA signature of 255 bytes", "signature", `${rsaHeader}.${rsaPayload}.${b64(rsa.sign(`${rsaHeader}.${rsaPayload}`).subarray(1))}`);
 }
 
 function audiences() {

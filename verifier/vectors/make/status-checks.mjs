@@ -24,7 +24,7 @@ export function statusChecks() {
   return {
     about:
       "Access tokens and the status lists that the issuer serves at `now`; a list that is `null` or not named cannot be had. The verifier is new: " +
-      "it has seen no list before. With `reason` `unavailable` the caller is answered 503, with every other one 401. " +
+      "it has fetched the keys, and has seen no list before. With `reason` `unavailable` the caller is answered 503, with every other one 401. " +
       "The policies: `off` does not look at `status`, `if_present` checks what names a list, `required` refuses a token without.",
     cases,
   };
