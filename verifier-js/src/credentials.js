@@ -29,6 +29,6 @@ function authorizations({ headers, rawHeaders }) {
 }
 
 function hasTokenInQuery(url) {
-  const [, query = ""] = /\?([^#]*)/.exec(url) ?? [];
+  const [, query = ""] = /^[^?#]*\?([^#]*)/.exec(url) ?? [];
   return new URLSearchParams(query).has("access_token");
 }
