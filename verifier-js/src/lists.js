@@ -165,9 +165,11 @@ export class StatusLists {
 
   async #fetch(entry, askedAt) {
     const { http, clock, rules, denied } = this.#parts;
-    const headers = { accept: "application/statuslist+jwt", ...(entry.list && entry.etag && { "if-none-match": entry.etag }) };
+    // That a list has not changed is no help when it has ended.
+    const isGood = entry.list !== undefined && entry.list.expiresAt > clock.unixTime();
+    const headers = { accept: "application/statuslist+jwt", ...(isGood && entry.etag && { "if-none-match": entry.etag }) };
     const answer = await http.read(entry.uri, { limit: STATUS_LIST_TOKEN.maxLength, headers });
-    if (answer.status === 304 && entry.list) {
+    if (answer.status === 304 && isGood) {
       this.#counts.notModified += 1;
       entry.confirmedAt = askedAt;
       return;

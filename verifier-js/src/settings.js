@@ -39,7 +39,7 @@ export function readSettings(options) {
     stream: readStream(settings.stream),
     clock: { ...systemClock, ...boundMethods(settings.clock) },
     fetch: settings.fetch ?? ((...args) => globalThis.fetch(...args)),
-    log: settings.log ?? (() => {}),
+    log: carefully(settings.log),
   };
 }
 
@@ -60,6 +60,17 @@ function readStream(options) {
     throw new TypeError("stream needs clientId and clientSecret");
   }
   return { clientId, clientSecret };
+}
+
+/** A log that fails must not end what only wanted to tell it something. */
+function carefully(log = () => {}) {
+  return (message, error) => {
+    try {
+      log(message, error);
+    } catch {
+      // There is nobody left to tell.
+    }
+  };
 }
 
 /** What is `undefined` is as if it were not there. */

@@ -102,6 +102,28 @@ test("the last list serves until it ends while the issuer is away", async () => 
   assert.equal(await reasonOf(verifier, good), undefined);
 });
 
+test("a list that has ended is fetched whole", async () => {
+  const { clock, documents, verifier } = house();
+  documents.set(LIST, statusList([12]), { etag: '"one"' });
+  assert.equal(await reasonOf(verifier, good), undefined);
+  documents.set(LIST, null);
+  clock.advance(400);
+  await settle();
+  documents.set(LIST, ({ headers }) => (headers.has("if-none-match") ? new Response(null, { status: 304 }) : new Response(statusList([12], { iat: START + 400 }))));
+  clock.advance(1);
+  assert.equal(await reasonOf(verifier, good), undefined);
+});
+
+test("a log that fails does no harm", async () => {
+  const { documents, verifier } = house({
+    log: () => {
+      throw new Error("the disk is full");
+    },
+  });
+  documents.set(LIST, null);
+  assert.equal(await reasonOf(verifier, good), "unavailable");
+});
+
 test("`refuse` refuses half a minute after the list should have been renewed", async () => {
   const { clock, documents, verifier } = await seen({ status: { whenUnreachable: "refuse" } });
   documents.set(LIST, null);
