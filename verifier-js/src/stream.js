@@ -90,7 +90,6 @@ export class RevocationStream {
       onOpen();
       this.#state = "open";
       this.#counts.connected += 1;
-      alive();
       for await (const event of events(response.body, alive)) this.#take(event);
       this.#token = undefined; // streams end with their token
     } finally {

@@ -90,6 +90,32 @@ test("stale keys serve on while the issuer is away, until maxStale, and then not
   await verifier.verify(good);
 });
 
+test("while the issuer is away nobody waits for it again and again", async () => {
+  const { clock, documents, verifier } = house();
+  await verifier.verify(good);
+  documents.set(JWKS, null);
+  clock.advance(300);
+  await verifier.verify(good); // waits for the attempt, which fails
+  documents.set(JWKS, () => new Promise(() => {}));
+  clock.advance(10);
+  await verifier.verify(good);
+  await until(() => documents.count(JWKS) === 3);
+  await verifier.verify(good);
+});
+
+test("keys that have moved are found again", async () => {
+  const { clock, documents, verifier } = house();
+  documents.set(DISCOVERY, discovery(ISSUER), { "cache-control": "max-age=900" });
+  await verifier.verify(good);
+  documents.set(JWKS, () => new Response(null, { status: 404 }));
+  documents.set(DISCOVERY, discovery(ISSUER, { jwks_uri: `${ISSUER}/elsewhere` })).set(`${ISSUER}/elsewhere`, set(KEY));
+  clock.advance(300);
+  await verifier.verify(good);
+  clock.advance(10);
+  await verifier.verify(good);
+  await until(() => documents.count(`${ISSUER}/elsewhere`) === 1);
+});
+
 test("a new set replaces the old one whole", async () => {
   const { clock, documents, verifier } = house();
   await verifier.verify(good);

@@ -1,6 +1,7 @@
 // Status lists in memory: when they are asked for, how long they are believed, and what becomes of stolen keys.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deflateSync } from "node:zlib";
 import { settle, until } from "./support/clock.mjs";
 import { ISSUER, JWKS, KEY, LIST, START, accessToken, house, newKey, reasonOf, refersTo, statusList } from "./support/issuer.mjs";
 
@@ -100,6 +101,16 @@ test("the last list serves until it ends while the issuer is away", async () => 
   documents.set(LIST, statusList([12], { iat: clock.unixTime() }));
   clock.advance(1);
   assert.equal(await reasonOf(verifier, good), undefined);
+});
+
+test("while the issuer is away nobody waits for it again and again", async () => {
+  const { clock, documents, verifier } = await seen();
+  documents.set(LIST, null);
+  clock.advance(60);
+  await settle();
+  documents.set(LIST, () => new Promise(() => {}));
+  assert.equal(await reasonOf(verifier, good), undefined);
+  verifier.close();
 });
 
 test("a list that has ended is fetched whole", async () => {
@@ -232,6 +243,23 @@ test("no more than 512 lists stay in memory, and those named last do", async () 
   verifier.close();
 });
 
+test("no more than 256 MiB of lists stay in memory", async () => {
+  const { documents, verifier } = house();
+  const uri = (index) => `${ISSUER}/status/${index}`;
+  const named = (index) => reasonOf(verifier, refersTo(1, {}, uri(index)));
+  const status_list = { bits: 1, lst: deflateSync(Buffer.alloc(16 * 2 ** 20)).toString("base64url") };
+  for (let index = 0; index <= 16; index += 1) {
+    documents.set(uri(index), statusList([], { uri: uri(index), status_list }));
+    assert.equal(await named(index), undefined);
+  }
+  const { count, bytes } = verifier.metrics().lists;
+  assert.deepEqual([count, bytes], [16, 256 * 2 ** 20]);
+  await named(16);
+  await named(0);
+  assert.deepEqual([documents.count(uri(16)), documents.count(uri(0))], [1, 2]);
+  verifier.close();
+});
+
 test("warmUp fetches all lists, if it is asked to", async () => {
   const aggregation = `${ISSUER}/status`;
   const { documents, verifier } = house({ status: { preload: true } }, { metadata: { status_list_aggregation_endpoint: aggregation } });
@@ -253,6 +281,7 @@ test("a denied key is refused at once, for tokens and lists, and for 48 hours", 
   assert.equal(await reasonOf(verifier, forged), "denied_key");
   assert.equal(await reasonOf(verifier, good), undefined);
   assert.equal(verifier.metrics().deniedKeys, 1);
+  assert.equal(await reasonOf(verifier, accessToken({ status: { status_list: { idx: 1, uri: `${LIST}7` } } }, { key: stolen })), "denied_key");
   // Neither a list without it nor a list that the thief signed takes it back.
   documents.set(LIST, statusList([], { version: 9, key: stolen }));
   await polled(all);

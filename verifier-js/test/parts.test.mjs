@@ -138,7 +138,7 @@ test("issuers use https, or http on loopback, and own what lies on their origin"
   const tenant = new Issuer("https://id.example.com/tenant/");
   assert.equal(tenant.discoveryUrl, "https://id.example.com/tenant/.well-known/openid-configuration");
   assert.ok(tenant.ownsStatusList("https://id.example.com/tenant/status/1"));
-  for (const bad of ["https://id.example.com/status/1", "https://id.example.com/tenant/status/", "https://id.example.com/tenant/status/../x", "https://id.example.com/tenant/status/1#x"]) {
+  for (const bad of ["https://id.example.com/status/1", "https://id.example.com/another/status/1", "https://id.example.com/tenant/status/", "https://id.example.com/tenant/status/../x", "https://id.example.com/tenant/status/1#x"]) {
     assert.ok(!tenant.ownsStatusList(bad), bad);
   }
 });

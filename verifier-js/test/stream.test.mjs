@@ -79,6 +79,23 @@ test("reset fetches all lists at once", async () => {
   all.verifier.close();
 });
 
+test("a reset in the midst of a fetch fetches again", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  let answer;
+  documents.set(LIST, () => new Promise((resolve) => (answer = resolve)));
+  clock.advance(10);
+  await until(() => answer);
+  server.send("reset", {}, "a1");
+  await events(all, 1);
+  documents.set(LIST, statusList([12], { version: 2 }));
+  answer(new Response(statusList([])));
+  await until(() => verifier.metrics().lists.fetched === 3);
+  await settle();
+  assert.equal(await reasonOf(verifier, token(12)), "revoked");
+  verifier.close();
+});
+
 test("kid-denied is a hint: keys and a list are fetched, and only the list counts", async () => {
   const all = await listening();
   const { clock, documents, server, verifier } = all;
