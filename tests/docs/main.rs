@@ -9,7 +9,7 @@
 //! | `admin_api.rs`| the calls of the admin API, made to a running program                     |
 //! | `programs.rs` | programs: who compiles and runs each                                     |
 //!
-//! The programs in JavaScript and Python are run by `tests/interop/run docs`.
+//! The programs in JavaScript and Python are run by `tests/interop/run docs`, those of `verifier-js/` by its own tests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall stop")]
 
@@ -35,8 +35,8 @@ fn documents() -> Vec<Document> {
         let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
     };
-    let mut paths =
-        [root().to_owned(), root().join("docs"), root().join("verifier")].map(|folder| markdown(&folder)).concat();
+    let folders = ["", "docs", "verifier", "verifier/vectors", "verifier-js"];
+    let mut paths = folders.map(|folder| markdown(&root().join(folder))).concat();
     paths.sort();
     assert!(paths.len() >= 10, "only {paths:?} were found");
     paths.iter().map(|path| Document::read(path)).collect()

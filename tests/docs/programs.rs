@@ -27,9 +27,10 @@ fn every_program_in_rust_is_compiled() {
 
 #[test]
 fn every_other_program_is_run_against_a_provider() {
-    let suites = ["tests/interop/python/docs_suite.py", "tests/browser/readme.test.mjs"]
-        .map(|suite| std::fs::read_to_string(root().join(suite)).unwrap())
-        .concat();
+    let suites =
+        ["tests/interop/python/docs_suite.py", "tests/browser/readme.test.mjs", "verifier-js/test/readme.test.mjs"]
+            .map(|suite| std::fs::read_to_string(root().join(suite)).unwrap())
+            .concat();
     let mut seen = 0;
     for document in documents() {
         for block in document.blocks.iter().filter(|block| ["js", "python", "html"].contains(&block.language.as_str()))
@@ -42,7 +43,7 @@ fn every_other_program_is_run_against_a_provider() {
             };
             assert!(
                 suites.contains(&format!("\"{name}\"")),
-                "{at}: neither tests/interop nor tests/browser runs {name}"
+                "{at}: neither tests/interop nor tests/browser nor verifier-js/test runs {name}"
             );
             seen += 1;
         }

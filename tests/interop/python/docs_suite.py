@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,8 +22,14 @@ root = Path(__file__).parents[3]
 issuer = settings["issuer"]
 here = Path("docs").absolute()
 here.mkdir()
-# Node.js looks for packages beside the program.
-(here / "node_modules").symlink_to(root / "tests/interop/node/node_modules")
+# Node.js looks for packages beside the program. Our own is copied, as `npm install` packs it, and finds the others there.
+modules = here / "node_modules"
+modules.mkdir()
+for package in (root / "tests/interop/node/node_modules").iterdir():
+    (modules / package.name).symlink_to(package)
+own = modules / "frontdesk-verifier"
+shutil.copytree(root / "verifier-js/src", own / "src")
+shutil.copy(root / "verifier-js/package.json", own)
 
 
 def free_port() -> int:
@@ -93,8 +100,11 @@ def asked(authorization: str | None, method: str = "GET") -> requests.Response:
     return requests.request(method, f"{api}/notes", headers=headers, timeout=30)
 
 
-def protected(check) -> None:
-    """What an API answers, by RFC 6750."""
+missing = (401, 'Bearer realm="notes"')
+
+
+def protected(check, empty: tuple[int, str] = missing) -> None:
+    """What an API answers, by RFC 6750; `empty` is what it says to a header without a token."""
     good = token("robot", "notes:read")
     with check("a good token"):
         answer = asked(f"Bearer {good}")
@@ -102,9 +112,9 @@ def protected(check) -> None:
         assert answer.json() == {"for": "robot", "notes": ["Buy tea"]}
         assert answer.headers["access-control-allow-origin"] == page
     with check("no token: 401 without an error"):
-        for nothing in (None, "Basic cm9ib3Q6eA==", "Bearer"):
+        for nothing, wanted in ((None, missing), ("Basic cm9ib3Q6eA==", missing), ("Bearer", empty)):
             answer = asked(nothing)
-            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="notes"'), nothing
+            assert (answer.status_code, answer.headers["www-authenticate"]) == wanted, nothing
     with check("a bad token: 401 invalid_token"):
         head, body, signature = good.split(".")
         other = token("service", "es256:read")
@@ -176,6 +186,8 @@ with tests.flow("registration") as check:
 
 with tests.flow("api.mjs") as check, running(["node", str(program("docs/protect-an-api.md", "api.mjs"))], api):
     protected(check)
+with tests.flow("checked-api.mjs") as check, running(["node", str(program("docs/protect-an-api.md", "checked-api.mjs"))], api):
+    protected(check, empty=(400, 'Bearer realm="notes", error="invalid_request"'))
 with tests.flow("api.py") as check, running([sys.executable, str(program("docs/protect-an-api.md", "api.py"))], api):
     protected(check)
 with tests.flow("server.mjs") as check:

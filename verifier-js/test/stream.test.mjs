@@ -1,0 +1,236 @@
+// The stream of revocations: what is heard, and how it goes on after it broke.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { settle, until } from "./support/clock.mjs";
+import { ISSUER, JWKS, LIST, START, house, reasonOf, refersTo, statusList } from "./support/issuer.mjs";
+import { METADATA, STREAM, StreamServer, TOKEN } from "./support/stream.mjs";
+
+const CLIENT = { clientId: "notes api", clientSecret: "s+e:c/r%t" };
+const LATER = { exp: START + 100_000 };
+const token = (idx) => refersTo(idx, LATER);
+
+/** A house whose verifier listens and has a list in memory. */
+async function listening(options = {}) {
+  const all = house({ stream: CLIENT, ...options }, { metadata: METADATA });
+  const server = new StreamServer(all.documents);
+  all.documents.set(LIST, statusList([]));
+  await all.verifier.verify(token(12));
+  await until(() => all.verifier.metrics().stream.state === "open");
+  return { ...all, server };
+}
+
+const events = ({ verifier }, count) => until(() => verifier.metrics().stream.events === count, `event ${count}`);
+
+test("it asks for a token of its own and listens", async () => {
+  const { server, verifier } = await listening();
+  const [request] = server.tokens;
+  assert.equal(request.method, "POST");
+  assert.equal(request.headers.get("authorization"), `Basic ${btoa("notes+api:s%2Be%3Ac%2Fr%25t")}`);
+  assert.equal(request.headers.get("content-type"), "application/x-www-form-urlencoded");
+  assert.equal(request.body, "grant_type=client_credentials&scope=frontdesk%3Arevocations");
+  assert.equal(server.last.request.headers.get("authorization"), "Bearer token-1");
+  assert.equal(server.last.request.headers.get("accept"), "text/event-stream");
+  assert.equal(server.last.lastEventId, null);
+  verifier.close();
+});
+
+test("a place that is heard of counts at once, until a newer list is there", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  assert.equal(await reasonOf(verifier, token(12)), undefined);
+  server.send("revoked", { list: LIST, set: [12, 99] }, "a1");
+  await events(all, 1);
+  for (const [index, reason] of [[12, "revoked"], [99, "revoked"], [13, undefined]]) assert.equal(await reasonOf(verifier, token(index)), reason);
+  // A list from before does not take it back, nor one that only clocks make newer.
+  for (const [second, version] of [[10, 1], [20, 2], [30, 3]]) {
+    documents.set(LIST, statusList([], { iat: START + second - 1, version }));
+    clock.advance(10);
+    await until(() => verifier.metrics().lists.fetched === 1 + second / 10);
+    await settle();
+    assert.equal(await reasonOf(verifier, token(12)), "revoked");
+  }
+  documents.set(LIST, statusList([99], { iat: START + 40, version: 4 }));
+  clock.advance(10);
+  await until(() => verifier.metrics().lists.fetched === 5);
+  await settle();
+  assert.equal(await reasonOf(verifier, token(12)), undefined);
+  assert.equal(await reasonOf(verifier, token(99)), "revoked");
+  verifier.close();
+});
+
+test("what is heard of a list that is not in memory is not lost", async () => {
+  const all = await listening();
+  const other = `${ISSUER}/status/8`;
+  all.server.send("revoked", { list: other, set: [3] }, "a1");
+  await events(all, 1);
+  all.documents.set(other, statusList([], { uri: other }));
+  assert.equal(await reasonOf(all.verifier, refersTo(3, {}, other)), "revoked");
+  assert.equal(await reasonOf(all.verifier, refersTo(4, {}, other)), undefined);
+  all.verifier.close();
+});
+
+test("reset fetches all lists at once", async () => {
+  const all = await listening();
+  all.documents.set(LIST, statusList([12], { version: 2 }));
+  all.server.send("reset", {}, "a1");
+  await until(() => all.verifier.metrics().lists.fetched === 2);
+  await settle();
+  assert.equal(await reasonOf(all.verifier, token(12)), "revoked");
+  all.verifier.close();
+});
+
+test("a reset in the midst of a fetch fetches again", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  let answer;
+  documents.set(LIST, () => new Promise((resolve) => (answer = resolve)));
+  clock.advance(10);
+  await until(() => answer);
+  server.send("reset", {}, "a1");
+  await events(all, 1);
+  documents.set(LIST, statusList([12], { version: 2 }));
+  answer(new Response(statusList([])));
+  await until(() => verifier.metrics().lists.fetched === 3);
+  await settle();
+  assert.equal(await reasonOf(verifier, token(12)), "revoked");
+  verifier.close();
+});
+
+test("kid-denied is a hint: keys and a list are fetched, and only the list counts", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  clock.advance(1);
+  server.send("kid-denied", { kid: "k1" }, "a1");
+  await until(() => documents.count(JWKS) === 2 && verifier.metrics().lists.fetched === 2);
+  await settle();
+  assert.equal(await reasonOf(verifier, token(12)), undefined);
+  verifier.close();
+});
+
+test("it goes on where it stopped, with a new token, and without waiting when the server ended it", async () => {
+  const all = await listening();
+  const { clock, server, verifier } = all;
+  server.send("revoked", { list: LIST, set: [12] }, "a1");
+  server.last.write("id: a2\n\n"); // an id without an event
+  await events(all, 1);
+  clock.advance(10);
+  server.last.end();
+  await until(() => server.connections.length === 2);
+  assert.equal(server.last.lastEventId, "a2");
+  assert.equal(server.last.request.headers.get("authorization"), "Bearer token-2");
+  verifier.close();
+});
+
+test("an id that no header can carry is not kept", async () => {
+  const all = await listening();
+  const { clock, server, verifier } = all;
+  for (const id of ["ä", "x".repeat(64)]) server.send("revoked", { list: LIST, set: [1] }, id);
+  server.send("revoked", { list: LIST, set: [2] }, "good");
+  server.send("revoked", { list: LIST, set: [3] }, "x".repeat(200));
+  await events(all, 4);
+  clock.advance(10);
+  server.last.end();
+  await until(() => server.connections.length === 2);
+  assert.equal(server.last.lastEventId, "good");
+  verifier.close();
+});
+
+test("after 45 seconds without a word it connects again", async () => {
+  const { clock, server, verifier } = await listening();
+  for (let round = 0; round < 6; round += 1) {
+    clock.advance(44);
+    server.last.write(": alive\n\n");
+    await settle();
+  }
+  assert.equal(server.connections.length, 1);
+  clock.advance(44);
+  await settle();
+  assert.equal(server.connections.length, 1);
+  clock.advance(1);
+  await until(() => server.connections.length === 2);
+  assert.ok(server.connections[0].request.signal.aborted);
+  verifier.close();
+});
+
+test("it waits longer and longer, half a minute at most, while the issuer refuses", async () => {
+  const { clock, documents, verifier, server, said } = await listening();
+  server.status = 503;
+  clock.advance(0.5);
+  server.last.end(); // it did not live for a second
+  await until(() => verifier.metrics().stream.state === "waiting");
+  const connects = () => documents.count(STREAM);
+  for (const longest of [1, 2, 4, 8, 16, 30, 30, 30]) {
+    const before = connects();
+    clock.advance(longest / 2 - 0.001);
+    await settle();
+    assert.equal(connects(), before, `not before half of ${longest} s`);
+    clock.advance(longest / 2 + 0.001);
+    await until(() => connects() === before + 1);
+    await until(() => verifier.metrics().stream.state === "waiting");
+  }
+  server.status = 200;
+  clock.advance(30);
+  await until(() => verifier.metrics().stream.state === "open");
+  assert.equal(said.filter((line) => line.includes("503")).length, 8);
+  verifier.close();
+});
+
+test("401 asks for another token", async () => {
+  const { clock, verifier, server } = await listening();
+  server.status = 401;
+  clock.advance(5);
+  server.last.end();
+  await until(() => verifier.metrics().stream.state === "waiting");
+  server.status = 200;
+  clock.advance(1);
+  await until(() => verifier.metrics().stream.state === "open");
+  assert.equal(server.last.request.headers.get("authorization"), "Bearer token-3");
+  verifier.close();
+});
+
+test("an event that cannot be read fetches the lists, and one that nobody knows does nothing", async () => {
+  const all = await listening();
+  const { server, verifier, documents } = all;
+  server.send("tomorrow", { what: 1 });
+  await events(all, 1);
+  let fetched = 1;
+  for (const wrong of [{ list: "https://evil.example/status/1", set: [1] }, { list: LIST, set: ["1"] }, { list: LIST, set: [-1] }, { list: LIST }]) {
+    documents.set(LIST, statusList([], { version: (fetched += 1) }));
+    server.send("revoked", wrong);
+    await until(() => verifier.metrics().lists.fetched === fetched);
+    await settle();
+  }
+  server.last.write("event: revoked\ndata: not json\n\n");
+  await until(() => verifier.metrics().lists.fetched === fetched + 1);
+  assert.equal(documents.asked.some(({ url }) => url.includes("evil")), false);
+  verifier.close();
+});
+
+test("the stream and its token lie on the issuer's origin", async () => {
+  for (const name of ["token_endpoint", "frontdesk_revocation_stream_endpoint"]) {
+    const { verifier, documents } = house({ stream: CLIENT }, { metadata: { ...METADATA, [name]: "https://evil.example/x" } });
+    const server = new StreamServer(documents);
+    await verifier.warmUp();
+    await until(() => verifier.metrics().stream.state === "waiting");
+    assert.equal(documents.asked.some(({ url }) => url.includes("evil")), false);
+    assert.equal(server.connections.length, 0);
+    verifier.close();
+  }
+});
+
+test("a secret that the issuer does not know is told to the log, without the secret", async () => {
+  const { verifier, documents, said } = house({ stream: CLIENT }, { metadata: METADATA });
+  documents.set(TOKEN, () => Response.json({ error: "invalid_client" }, { status: 401 }));
+  await verifier.warmUp();
+  await until(() => verifier.metrics().stream.state === "waiting");
+  assert.deepEqual(said, ["the stream of revocations broke: the token endpoint answered 401 invalid_client"]);
+  verifier.close();
+});
+
+test("close hangs up", async () => {
+  const { verifier, server, clock } = await listening();
+  verifier.close();
+  await until(() => verifier.metrics().stream.state === "closed");
+  assert.ok(server.last.request.signal.aborted);
+  assert.equal(clock.waiting, 0);
+});
