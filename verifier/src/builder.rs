@@ -11,9 +11,12 @@ use crate::cache::{CacheSettings, KeyCache, MAX_FRESHNESS};
 use crate::challenge::Challenge;
 use crate::clock::{Clock, SystemClock};
 use crate::cooldown::Pace;
+use crate::denied::DeniedKids;
 use crate::fetch::{Fetch, HttpFetch};
 use crate::issuer::Issuer;
-use crate::verifier::{Rules, Verifier};
+use crate::status::{MAX_POLL, StatusCache, StatusParts, StatusPolicy, StatusSettings, Unreachable};
+use crate::trust::Trust;
+use crate::verifier::{Parts, Rules, Verifier};
 
 /// Greatest leeway.
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
@@ -27,8 +30,9 @@ pub struct VerifierBuilder {
     realm: Option<String>,
     resource_metadata: Option<String>,
     cache: CacheSettings,
+    status: StatusSettings,
     clock: Arc<dyn Clock>,
-    fetch: Option<Box<dyn Fetch>>,
+    fetch: Option<Arc<dyn Fetch>>,
     app: Option<String>,
 }
 
@@ -46,6 +50,12 @@ impl VerifierBuilder {
                 max_stale: Duration::from_secs(60 * 60),
                 pace: Pace { cool_down: Duration::from_secs(10), refetches_per_minute: 6 },
             },
+            status: StatusSettings {
+                policy: StatusPolicy::default(),
+                unreachable: Unreachable::default(),
+                min_poll: Duration::from_secs(2),
+                first_sight: Duration::from_millis(500),
+            },
             clock: Arc::new(SystemClock::new()),
             fetch: None,
             app: None,
@@ -60,7 +70,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// The algorithms to accept. Default: RS256 and ES256.
+    /// The algorithms to accept, of access tokens and status lists. Default: RS256 and ES256.
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
@@ -122,6 +132,36 @@ impl VerifierBuilder {
         self
     }
 
+    /// When the status of a token is looked up. Default: for each token that names a status list.
+    #[must_use]
+    pub fn status_policy(mut self, policy: StatusPolicy) -> Self {
+        self.status.policy = policy;
+        self
+    }
+
+    /// What happens while a status list cannot be renewed. Default: the last one counts until its
+    /// `exp`.
+    #[must_use]
+    pub fn status_unreachable(mut self, unreachable: Unreachable) -> Self {
+        self.status.unreachable = unreachable;
+        self
+    }
+
+    /// How long a caller waits for a status list that is not there yet. Default 500 milliseconds.
+    #[must_use]
+    pub fn status_first_sight(mut self, longest: Duration) -> Self {
+        self.status.first_sight = longest;
+        self
+    }
+
+    /// Least time between two polls of a status list, whatever its `ttl` says. Default 2 seconds.
+    /// The longest is 300 seconds.
+    #[must_use]
+    pub fn status_min_poll(mut self, pause: Duration) -> Self {
+        self.status.min_poll = pause;
+        self
+    }
+
     /// Uses another clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -141,7 +181,7 @@ impl VerifierBuilder {
     /// Uses another way to read documents from the issuer.
     #[must_use]
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
-        self.fetch = Some(Box::new(fetch));
+        self.fetch = Some(Arc::new(fetch));
         self
     }
 
@@ -164,17 +204,29 @@ impl VerifierBuilder {
         if self.cache.min_freshness > MAX_FRESHNESS.min(self.cache.max_stale) {
             return Err(BuildError::Freshness);
         }
+        if self.status.min_poll.is_zero() || self.status.min_poll > MAX_POLL {
+            return Err(BuildError::Poll);
+        }
         let realm = self.realm.as_ref().unwrap_or(first);
         let challenge = Challenge::new(realm, self.resource_metadata.as_deref());
         let fetch = match self.fetch {
             Some(fetch) => fetch,
             None => {
-                Box::new(HttpFetch::for_issuer(&issuer, app_header(self.app.as_deref())?).map_err(BuildError::Http)?)
+                Arc::new(HttpFetch::for_issuer(&issuer, app_header(self.app.as_deref())?).map_err(BuildError::Http)?)
             }
         };
         let rules = Rules { audiences: self.audiences, algorithms: self.algorithms, leeway: self.leeway.as_secs() };
-        let keys = KeyCache::new(issuer, fetch, Arc::clone(&self.clock), self.cache);
-        Ok(Verifier::new(rules, keys, self.clock, challenge))
+        let keys = KeyCache::new(issuer, Arc::clone(&fetch), Arc::clone(&self.clock), self.cache);
+        let trust = Arc::new(Trust { keys, denied: DeniedKids::default() });
+        let status = StatusCache::new(StatusParts {
+            trust: Arc::clone(&trust),
+            fetch,
+            clock: Arc::clone(&self.clock),
+            settings: self.status,
+            algorithms: rules.algorithms.clone(),
+            leeway: rules.leeway,
+        });
+        Ok(Verifier::new(Parts { rules, trust, status, clock: self.clock, challenge }))
     }
 }
 
@@ -207,6 +259,8 @@ pub enum BuildError {
     Leeway,
     /// The least freshness is more than 15 minutes or more than `max_stale`.
     Freshness,
+    /// The least time between two polls of a status list is zero or more than 300 seconds.
+    Poll,
     /// The client id is empty or not printable ASCII.
     App,
     /// The HTTP client could not be made.
@@ -221,6 +275,7 @@ impl fmt::Display for BuildError {
             Self::NoAlgorithm => formatter.write_str("at least one algorithm must be allowed"),
             Self::Leeway => formatter.write_str("the leeway may be 60 seconds at most"),
             Self::Freshness => formatter.write_str("min_freshness may be 15 minutes and max_stale at most"),
+            Self::Poll => formatter.write_str("status_min_poll may be 300 seconds at most, and not zero"),
             Self::App => formatter.write_str("app is a client id: printable ASCII, not empty"),
             Self::Http(_) => formatter.write_str("the HTTP client could not be made"),
         }

@@ -15,16 +15,20 @@ mod clock;
 mod cooldown;
 #[cfg(feature = "axum")]
 mod credentials;
+mod denied;
 mod discovery;
 mod error;
 mod fetch;
 mod issuer;
 mod json;
 mod jwks;
+mod metrics;
 mod principal;
+mod status;
 #[cfg(test)]
 mod testing;
 mod token;
+mod trust;
 mod verifier;
 
 pub use algorithm::Algorithm;
@@ -33,9 +37,11 @@ pub use bearer::{BearerLayer, BearerService, RequireScope, RequireScopeService, 
 pub use builder::{BuildError, VerifierBuilder};
 pub use challenge::Refusal;
 pub use clock::{Clock, SystemClock};
-pub use error::{Reason, VerifyError};
-pub use fetch::{Document, Fetch, FetchError, FetchFuture, HttpFetch};
+pub use error::{Missing, Reason, VerifyError};
+pub use fetch::{Body, ChunkFuture, Document, Fetch, FetchError, FetchFuture, HttpFetch, OpenFuture, Opened, Request};
+pub use metrics::{FetchCounts, ListMetrics, Metrics};
 pub use principal::Principal;
 pub use reqwest;
+pub use status::{StatusPolicy, Unreachable};
 pub use url::Url;
 pub use verifier::Verifier;

@@ -64,6 +64,12 @@ impl Principal {
         self.claim("act")
     }
 
+    /// `cnf`: the key that the token is bound to (RFC 9449 §6.1, RFC 8705 §3.1). Always `None` today:
+    /// a bound token needs a proof, which this crate does not check yet, so it is refused.
+    pub fn confirmation(&self) -> Option<&Value> {
+        self.claim("cnf")
+    }
+
     /// `jti`: the token's own name.
     pub fn token_id(&self) -> &str {
         &self.claims.token_id

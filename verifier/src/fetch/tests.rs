@@ -1,10 +1,15 @@
 //! The HTTP client against a server on loopback that says what it is told to.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::issuer::Issuer;
 
 /// Answers every connection with the same bytes, as long as the returned set lives.
 async fn server(answer: impl Into<Vec<u8>>) -> (Url, JoinSet<()>) {

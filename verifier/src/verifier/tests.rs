@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::error::Reason;
 use crate::testing::{AUDIENCE, ISSUER, START, TestClock, TestIssuer, TestKey, b64, claims};
 
 struct World {
