@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::error::Reason;
 use crate::json;
 
+/// Greatest integer that every JSON number holds exactly (RFC 8259 §6).
+pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
+
 /// Greatest NumericDate that is read: above it a JSON number is no longer exact.
 const MAX_DATE: f64 = 9_007_199_254_740_992.0;
 

@@ -29,6 +29,8 @@ mod status;
 mod testing;
 mod token;
 mod trust;
+#[cfg(test)]
+mod vectors_test;
 mod verifier;
 
 pub use algorithm::Algorithm;

@@ -11,6 +11,8 @@ mod pushed;
 use std::time::Duration;
 
 pub(crate) use cache::{Parts as StatusParts, StatusCache};
+#[cfg(test)]
+pub(crate) use list::StatusList;
 
 /// When a token's status is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

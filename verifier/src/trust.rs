@@ -19,9 +19,7 @@ pub(crate) struct Trust {
 impl Trust {
     /// Checks that the issuer signed this.
     pub(crate) async fn authenticate(&self, token: &SignedToken<'_>) -> Result<(), VerifyError> {
-        if self.denied.contains(&token.kid, self.keys.now()) {
-            return Err(Reason::DeniedKey.into());
-        }
+        self.must_not_be_denied(token)?;
         let key = self.key_for(token).await?;
         if key.algorithm() != token.algorithm {
             return Err(Reason::KeyMismatch.into());
@@ -30,6 +28,11 @@ impl Trust {
             return Err(Reason::Signature.into());
         }
         Ok(())
+    }
+
+    /// Refuses what a compromised key has signed.
+    pub(crate) fn must_not_be_denied(&self, token: &SignedToken<'_>) -> Result<(), Reason> {
+        if self.denied.contains(&token.kid, self.keys.now()) { Err(Reason::DeniedKey) } else { Ok(()) }
     }
 
     /// Finds the key by `kid`. Asks the issuer only for tokens that at least claim to be its own.

@@ -149,6 +149,8 @@ impl Verifier {
             Expected { issuer: trust.keys.issuer().as_str(), audiences: &rules.audiences, leeway: rules.leeway, now };
         let claims = claims::check(&token.payload, &expected)?;
         status.check(&claims.all).await?;
+        // The list that was just fetched may have said so.
+        trust.must_not_be_denied(&token)?;
         Ok(Principal::new(claims, Arc::clone(challenge), now))
     }
 }

@@ -3,14 +3,12 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::claims::MAX_INTEGER;
 use crate::error::Reason;
 use crate::issuer::Issuer;
 
 /// Longest address of a list, in bytes.
 const MAX_URI: usize = 512;
-
-/// Greatest index: above it a JSON number is no longer exact.
-const MAX_INDEX: u64 = (1 << 53) - 1;
 
 /// Where a token's status stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +27,7 @@ impl<'c> Reference<'c> {
         };
         let list = status.get("status_list").and_then(Value::as_object).ok_or(Reason::Status)?;
         let uri = list.get("uri").and_then(Value::as_str).ok_or(Reason::Status)?;
-        let index = list.get("idx").and_then(Value::as_u64).filter(|index| *index <= MAX_INDEX);
+        let index = list.get("idx").and_then(Value::as_u64).filter(|index| *index <= MAX_INTEGER);
         Ok(Some(Self { uri, index: index.ok_or(Reason::Status)? }))
     }
 }
@@ -64,7 +62,7 @@ mod tests {
         assert_eq!(Reference::read(&Map::new()), Ok(None));
         assert_eq!(read(json!({"status_list": {"idx": 0, "uri": uri}})), good(0));
         assert_eq!(read(json!({"status_list": {"idx": 5, "uri": uri, "x": 1}, "y": 2})), good(5));
-        assert_eq!(read(json!({"status_list": {"idx": MAX_INDEX, "uri": uri}})), good(MAX_INDEX));
+        assert_eq!(read(json!({"status_list": {"idx": MAX_INTEGER, "uri": uri}})), good(MAX_INTEGER));
         for bad in [
             json!(null),
             json!(1),

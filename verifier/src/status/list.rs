@@ -26,8 +26,8 @@ const MAX_DENIED: usize = 256;
 pub(crate) struct StatusList {
     bits: u8,
     bytes: Box<[u8]>,
-    /// Grows with each content; only Frontdesk's lists have it.
-    version: Option<u64>,
+    /// Grows with each content.
+    version: u64,
     /// Seconds since 1970.
     pub(crate) issued_at: u64,
     /// Seconds since 1970.
@@ -94,10 +94,7 @@ impl StatusList {
         }
         let (issued_at, expires_at) = claims::times(&all, expected)?;
         let ttl = ttl(&all)?;
-        let version = match all.get("frontdesk_version") {
-            None => None,
-            Some(version) => Some(version.as_u64().ok_or(Reason::Claims)?),
-        };
+        let version = version(&all)?;
         let denied_kids = denied_kids(&all)?;
         if denied_kids.iter().any(|kid| kid == signer) {
             return Err(Flaw::DeniesItself);
@@ -114,20 +111,20 @@ impl StatusList {
         Some((byte >> (place % 8)) & mask)
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> (u8, &[u8]) {
+        (self.bits, &self.bytes)
+    }
+
     /// How much memory it takes.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Is this list older than `other`? The issuer's version of the content decides, not `iat`, since several
-    /// processes of an issuer sign lists; `iat` orders the lists that have none.
+    /// Is this list older than `other`? The issuer's version of the content decides, not `iat`: several
+    /// processes of an issuer sign lists.
     pub(crate) fn is_older_than(&self, other: &Self) -> bool {
-        match (self.version, other.version) {
-            (Some(own), Some(others)) => own < others,
-            (None, Some(_)) => true,
-            (Some(_), None) => false,
-            (None, None) => self.issued_at < other.issued_at,
-        }
+        self.version < other.version
     }
 }
 
@@ -137,6 +134,11 @@ fn ttl(all: &Map<String, Value>) -> Result<Option<Duration>, Reason> {
         return Ok(None);
     };
     if ttl > 0.0 { Ok(Some(Duration::from_secs_f64(ttl))) } else { Err(Reason::Claims) }
+}
+
+fn version(all: &Map<String, Value>) -> Result<u64, Reason> {
+    let version = all.get("frontdesk_version").ok_or(Reason::MissingClaim)?;
+    version.as_u64().filter(|version| *version <= claims::MAX_INTEGER).ok_or(Reason::Claims)
 }
 
 fn denied_kids(all: &Map<String, Value>) -> Result<Vec<String>, Reason> {
@@ -168,8 +170,8 @@ fn content(list: Option<&Value>) -> Result<(u8, Box<[u8]>), Flaw> {
     }
     let packed = URL_SAFE_NO_PAD.decode(text).map_err(|_| Flaw::List)?;
     match inflate(&packed, MAX_UNPACKED) {
-        Ok(bytes) => Ok((bits, bytes)),
-        Err(Packed::Malformed) => Err(Flaw::List),
+        Ok(bytes) if !bytes.is_empty() => Ok((bits, bytes)),
+        Ok(_) | Err(Packed::Malformed) => Err(Flaw::List),
         Err(Packed::TooLarge) => Err(Flaw::TooLarge),
     }
 }
