@@ -15,6 +15,7 @@ use crate::denied::DeniedKids;
 use crate::fetch::{Fetch, HttpFetch};
 use crate::issuer::Issuer;
 use crate::status::{MAX_POLL, StatusCache, StatusParts, StatusPolicy, StatusSettings, Unreachable};
+use crate::stream::{Parts as StreamParts, RevocationStream};
 use crate::trust::Trust;
 use crate::verifier::{Parts, Rules, Verifier};
 
@@ -34,6 +35,7 @@ pub struct VerifierBuilder {
     clock: Arc<dyn Clock>,
     fetch: Option<Arc<dyn Fetch>>,
     app: Option<String>,
+    stream: Option<(String, String)>,
 }
 
 impl VerifierBuilder {
@@ -59,6 +61,7 @@ impl VerifierBuilder {
             clock: Arc::new(SystemClock::new()),
             fetch: None,
             app: None,
+            stream: None,
         }
     }
 
@@ -162,6 +165,19 @@ impl VerifierBuilder {
         self
     }
 
+    /// Listens to the issuer's revocation stream, so that a revocation counts within a second
+    /// instead of with the next poll. Your service must be registered with the issuer with the
+    /// scope `frontdesk:revocations`.
+    ///
+    /// Listening begins with the first token, or with [`Verifier::warm_up`]. While the stream cannot
+    /// be had, lists are polled as without it. A [`Fetch`] of your own must have
+    /// [`send`](Fetch::send) and [`open`](Fetch::open).
+    #[must_use]
+    pub fn revocation_stream(mut self, client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        self.stream = Some((client_id.into(), client_secret.into()));
+        self
+    }
+
     /// Uses another clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -207,6 +223,9 @@ impl VerifierBuilder {
         if self.status.min_poll.is_zero() || self.status.min_poll > MAX_POLL {
             return Err(BuildError::Poll);
         }
+        if self.stream.as_ref().is_some_and(|(id, secret)| id.is_empty() || secret.is_empty()) {
+            return Err(BuildError::Stream);
+        }
         let realm = self.realm.as_ref().unwrap_or(first);
         let challenge = Challenge::new(realm, self.resource_metadata.as_deref());
         let fetch = match self.fetch {
@@ -220,13 +239,25 @@ impl VerifierBuilder {
         let trust = Arc::new(Trust { keys, denied: DeniedKids::default() });
         let status = StatusCache::new(StatusParts {
             trust: Arc::clone(&trust),
-            fetch,
+            fetch: Arc::clone(&fetch),
             clock: Arc::clone(&self.clock),
             settings: self.status,
             algorithms: rules.algorithms.clone(),
             leeway: rules.leeway,
         });
-        Ok(Verifier::new(Parts { rules, trust, status, clock: self.clock, challenge }))
+        // Without lists there is nothing that the stream could make faster.
+        let credentials = self.stream.filter(|_| self.status.policy != StatusPolicy::Off);
+        let stream = credentials.map(|(client_id, client_secret)| {
+            RevocationStream::new(StreamParts {
+                client_id,
+                client_secret,
+                trust: Arc::clone(&trust),
+                status: status.feed(),
+                fetch,
+                clock: Arc::clone(&self.clock),
+            })
+        });
+        Ok(Verifier::new(Parts { rules, trust, status, stream, clock: self.clock, challenge }))
     }
 }
 
@@ -261,6 +292,8 @@ pub enum BuildError {
     Freshness,
     /// The least time between two polls of a status list is zero or more than 300 seconds.
     Poll,
+    /// The stream's client id or secret is empty.
+    Stream,
     /// The client id is empty or not printable ASCII.
     App,
     /// The HTTP client could not be made.
@@ -276,6 +309,7 @@ impl fmt::Display for BuildError {
             Self::Leeway => formatter.write_str("the leeway may be 60 seconds at most"),
             Self::Freshness => formatter.write_str("min_freshness may be 15 minutes and max_stale at most"),
             Self::Poll => formatter.write_str("status_min_poll may be 300 seconds at most, and not zero"),
+            Self::Stream => formatter.write_str("revocation_stream needs a client id and a client secret"),
             Self::App => formatter.write_str("app is a client id: printable ASCII, not empty"),
             Self::Http(_) => formatter.write_str("the HTTP client could not be made"),
         }

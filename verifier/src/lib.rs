@@ -25,6 +25,7 @@ mod jwks;
 mod metrics;
 mod principal;
 mod status;
+mod stream;
 #[cfg(test)]
 mod testing;
 mod token;

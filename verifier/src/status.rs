@@ -5,12 +5,11 @@ mod claim;
 mod entry;
 mod inflate;
 mod list;
-mod preload;
 mod pushed;
 
 use std::time::Duration;
 
-pub(crate) use cache::{Parts as StatusParts, StatusCache};
+pub(crate) use cache::{Parts as StatusParts, StatusCache, StatusFeed};
 #[cfg(test)]
 pub(crate) use list::StatusList;
 

@@ -1,7 +1,7 @@
 //! An issuer for tests: keys, tokens, a clock that is set by hand and documents without a network.
 
-use std::collections::HashMap;
-use std::io::Write as _;
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,11 +16,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::fetch::{Document, Fetch, FetchError, FetchFuture, Request};
+use crate::fetch::{Body, ChunkFuture, Document, Fetch, FetchError, FetchFuture, OpenFuture, Opened, Request};
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const AUDIENCE: &str = "https://api.example.com";
@@ -200,6 +202,10 @@ pub(crate) struct TestIssuer {
 struct IssuerState {
     documents: Mutex<HashMap<String, Document>>,
     asked: Mutex<Vec<String>>,
+    /// What the next stream brings.
+    streams: Mutex<VecDeque<mpsc::UnboundedReceiver<Vec<u8>>>>,
+    /// `Authorization`, `Last-Event-ID` and the form of each request that had any of them.
+    secrets: Mutex<Vec<[Option<String>; 3]>>,
     /// Answers with 304.
     unchanged: AtomicUsize,
     /// Each answer needs a permit; an open gate has plenty.
@@ -215,6 +221,8 @@ impl TestIssuer {
         let state = IssuerState {
             documents: Mutex::default(),
             asked: Mutex::default(),
+            streams: Mutex::default(),
+            secrets: Mutex::default(),
             unchanged: AtomicUsize::new(0),
             gate: Semaphore::new(OPEN),
             waiting: AtomicUsize::new(0),
@@ -259,6 +267,33 @@ impl TestIssuer {
     /// How often the answer was 304.
     pub(crate) fn unchanged(&self) -> usize {
         self.state.unchanged.load(Ordering::SeqCst)
+    }
+
+    /// Says where the stream is, lets a client have a token for it, and prepares one connection. What
+    /// is sent here arrives there; it ends when the sender is dropped.
+    pub(crate) fn stream(&self) -> mpsc::UnboundedSender<Vec<u8>> {
+        self.discovery(&json!({
+            "status_list_aggregation_endpoint": format!("{ISSUER}/status"),
+            "token_endpoint": format!("{ISSUER}/token"),
+            "frontdesk_revocation_stream_endpoint": format!("{ISSUER}/revocations/stream"),
+        }));
+        let token = json!({"access_token": "ticket-for-the-stream", "token_type": "Bearer", "expires_in": 900});
+        self.answer("/token", Document::new(200, token.to_string()));
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.state.streams.lock().unwrap().push_back(receiver);
+        sender
+    }
+
+    /// `Authorization`, `Last-Event-ID` and the form of each request that had any of them.
+    pub(crate) fn secrets(&self) -> Vec<[Option<String>; 3]> {
+        self.state.secrets.lock().unwrap().clone()
+    }
+
+    fn keep_secrets(&self, request: &Request<'_>) {
+        let parts = [request.authorization(), request.last_event_id(), request.body()];
+        if parts.iter().any(Option::is_some) {
+            self.state.secrets.lock().unwrap().push(parts.map(|part| part.map(str::to_owned)));
+        }
     }
 
     /// Sets the answer for a path of the issuer.
@@ -325,6 +360,7 @@ impl Fetch for TestIssuer {
 
     fn send<'f>(&'f self, request: Request<'f>) -> FetchFuture<'f> {
         let url = request.url();
+        self.keep_secrets(&request);
         Box::pin(async move {
             self.state.asked.lock().unwrap().push(url.to_string());
             self.state.waiting.fetch_add(1, Ordering::SeqCst);
@@ -339,5 +375,59 @@ impl Fetch for TestIssuer {
             }
             Ok(document.clone())
         })
+    }
+
+    fn open<'f>(&'f self, request: Request<'f>) -> OpenFuture<'f> {
+        self.keep_secrets(&request);
+        self.state.asked.lock().unwrap().push(request.url().to_string());
+        let next = self.state.streams.lock().unwrap().pop_front();
+        Box::pin(async move {
+            let body = next.ok_or_else(|| FetchError::new("no stream is prepared"))?;
+            Ok(Opened { status: 200, content_type: "text/event-stream".into(), body: Box::new(Pieces(body)) })
+        })
+    }
+}
+
+struct Pieces(mpsc::UnboundedReceiver<Vec<u8>>);
+
+impl Body for Pieces {
+    fn chunk(&mut self) -> ChunkFuture<'_> {
+        Box::pin(async { Ok(self.0.recv().await) })
+    }
+}
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// From now on everything that this thread logs goes here.
+    pub(crate) fn listen(&self) -> DefaultGuard {
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(self.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
     }
 }

@@ -13,6 +13,7 @@ use crate::error::VerifyError;
 use crate::metrics::{Metrics, Verdicts};
 use crate::principal::Principal;
 use crate::status::{StatusCache, StatusPolicy};
+use crate::stream::RevocationStream;
 use crate::token::{Kind, SignedToken};
 use crate::trust::Trust;
 
@@ -30,6 +31,7 @@ struct Inner {
     rules: Rules,
     trust: Arc<Trust>,
     status: StatusCache,
+    stream: Option<RevocationStream>,
     clock: Arc<dyn Clock>,
     challenge: Arc<Challenge>,
     verdicts: Verdicts,
@@ -40,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) rules: Rules,
     pub(crate) trust: Arc<Trust>,
     pub(crate) status: StatusCache,
+    pub(crate) stream: Option<RevocationStream>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) challenge: Challenge,
 }
@@ -60,9 +63,9 @@ impl Verifier {
     }
 
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { rules, trust, status, clock, challenge } = parts;
+        let Parts { rules, trust, status, stream, clock, challenge } = parts;
         let (challenge, verdicts) = (Arc::new(challenge), Verdicts::default());
-        Self { inner: Arc::new(Inner { rules, trust, status, clock, challenge, verdicts }) }
+        Self { inner: Arc::new(Inner { rules, trust, status, stream, clock, challenge, verdicts }) }
     }
 
     /// Checks an access token that came with the scheme `Bearer` and says who is calling.
@@ -75,6 +78,7 @@ impl Verifier {
     /// [`VerifyError::Invalid`] when the token must be refused, [`VerifyError::Unavailable`] when
     /// the issuer's keys or the token's status list cannot be had. [`refusal`](Self::refusal) turns both into an answer.
     pub async fn verify(&self, token: &str) -> Result<Principal, VerifyError> {
+        self.listen();
         let verdict = self.check(token).await;
         if let Err(error) = &verdict {
             self.inner.verdicts.refused(error);
@@ -95,6 +99,7 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError::Unavailable`] when they cannot be had now; the log says why.
     pub async fn warm_up(&self) -> Result<(), VerifyError> {
+        self.listen();
         self.inner.trust.keys.warm_up().await?;
         match self.inner.status.policy() {
             StatusPolicy::Off => Ok(()),
@@ -109,7 +114,7 @@ impl Verifier {
 
     /// Figures for your monitoring, as they are now.
     pub fn metrics(&self) -> Metrics {
-        let Inner { trust, status, verdicts, .. } = &*self.inner;
+        let Inner { trust, status, stream, verdicts, .. } = &*self.inner;
         Metrics {
             accepted: verdicts.accepted_so_far(),
             refused: verdicts.refused_so_far(),
@@ -118,7 +123,7 @@ impl Verifier {
             lists: status.lists(),
             list_fetches: status.fetches().counts(),
             denied_kids: trust.denied.count(trust.keys.now()),
-            stream_connected: None,
+            stream_connected: stream.as_ref().map(RevocationStream::is_connected),
         }
     }
 
@@ -138,6 +143,12 @@ impl Verifier {
     /// The answer for a request that is itself wrong, for example with two tokens: 400.
     pub fn refuse_malformed(&self) -> Refusal {
         self.inner.challenge.invalid_request()
+    }
+
+    fn listen(&self) {
+        if let Some(stream) = &self.inner.stream {
+            stream.listen();
+        }
     }
 
     async fn check(&self, token: &str) -> Result<Principal, VerifyError> {
@@ -162,6 +173,7 @@ impl fmt::Debug for Verifier {
             .field("rules", &self.inner.rules)
             .field("trust", &self.inner.trust)
             .field("status", &self.inner.status)
+            .field("stream", &self.inner.stream)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,11 +24,15 @@ use crate::fetch::Fetch;
 use crate::metrics::{Fetches, ListMetrics};
 use crate::trust::Trust;
 
+mod feed;
 mod poll;
+mod preload;
 mod verdict;
 
+pub(crate) use feed::StatusFeed;
+
 /// Most lists in memory; the one named longest ago makes room.
-pub(super) const MAX_LISTS: usize = 512;
+const MAX_LISTS: usize = 512;
 
 /// Most memory that all lists together may take.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
@@ -37,13 +42,13 @@ const KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// The status lists of one issuer. Dropping it stops everything that goes on in the background.
 pub(crate) struct StatusCache {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 /// What the tasks share.
-pub(super) struct Shared {
-    pub(super) trust: Arc<Trust>,
-    pub(super) fetch: Arc<dyn Fetch>,
+struct Shared {
+    trust: Arc<Trust>,
+    fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     settings: StatusSettings,
     algorithms: Vec<Algorithm>,
@@ -55,6 +60,8 @@ pub(super) struct Shared {
     changes: Mutex<()>,
     pushed: Pushed,
     fetches: Fetches,
+    /// The verifier is gone: nothing starts any more.
+    closed: AtomicBool,
 }
 
 type Entries = HashMap<String, Arc<Entry>>;
@@ -84,6 +91,7 @@ impl StatusCache {
             changes: Mutex::default(),
             pushed: Pushed::default(),
             fetches: Fetches::default(),
+            closed: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -118,24 +126,9 @@ impl StatusCache {
         }
     }
 
-    /// Bits that were set now, by the stream.
-    pub(crate) fn push(&self, uri: &str, indices: &[u64]) {
-        let shared = &self.shared;
-        if status_list_url(uri, shared.trust.keys.issuer()).is_none() {
-            return;
-        }
-        if !shared.pushed.insert(uri, indices, shared.clock.unix_time())
-            && let Some(entry) = shared.at_hand(uri)
-        {
-            shared.fetch_now(&entry);
-        }
-    }
-
-    /// Fetches every list again, at once.
-    pub(crate) fn renew_all(&self) {
-        for entry in self.shared.entries.load().values() {
-            self.shared.fetch_now(entry);
-        }
+    /// What the stream speaks to.
+    pub(crate) fn feed(&self) -> StatusFeed {
+        StatusFeed { shared: Arc::clone(&self.shared) }
     }
 
     pub(crate) fn lists(&self) -> Vec<ListMetrics> {
@@ -159,8 +152,7 @@ impl StatusCache {
 }
 
 /// The list that a token names is not here.
-pub(super) const UNAVAILABLE: VerifyError =
-    VerifyError::Unavailable { missing: Missing::StatusList, retry_after: RETRY };
+const UNAVAILABLE: VerifyError = VerifyError::Unavailable { missing: Missing::StatusList, retry_after: RETRY };
 
 impl Shared {
     fn changes(&self) -> MutexGuard<'_, ()> {
@@ -173,7 +165,7 @@ impl Shared {
     }
 
     /// Makes a place for a list, if this can be the address of one.
-    pub(super) fn enter(&self, uri: &str) -> Option<Arc<Entry>> {
+    fn enter(&self, uri: &str) -> Option<Arc<Entry>> {
         let url = status_list_url(uri, self.trust.keys.issuer())?;
         let _changing = self.changes();
         let mut entries = Entries::clone(&self.entries.load());
@@ -210,7 +202,7 @@ impl Shared {
     }
 
     /// Joins the attempt under way, or starts one if it is time. `None`: not now.
-    pub(super) fn begin(self: &Arc<Self>, entry: &Arc<Entry>) -> Option<watch::Receiver<u64>> {
+    fn begin(self: &Arc<Self>, entry: &Arc<Entry>) -> Option<watch::Receiver<u64>> {
         let ended = entry.ended.subscribe();
         let now = self.clock.elapsed();
         let mut attempts = entry.attempts();
@@ -233,6 +225,7 @@ impl Shared {
 
 impl Drop for StatusCache {
     fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
         for entry in self.shared.entries.load().values() {
             entry.stop();
         }

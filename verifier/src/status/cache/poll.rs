@@ -1,6 +1,7 @@
 //! The task of each list: fetch, check, replace, rest.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -20,6 +21,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 impl Shared {
     /// Starts the task of a list. There is never more than one.
     pub(super) fn start(self: &Arc<Self>, entry: &Arc<Entry>, attempts: &mut Attempts) -> bool {
+        if self.closed.load(Ordering::SeqCst) {
+            return false;
+        }
         let Ok(runtime) = Handle::try_current() else {
             tracing::error!("status lists can only be fetched inside a tokio runtime");
             return false;
@@ -40,7 +44,7 @@ impl Shared {
     }
 
     /// Fetches a list without regard to when that was done last.
-    pub(in crate::status) fn fetch_now(self: &Arc<Self>, entry: &Arc<Entry>) {
+    pub(super) fn fetch_now(self: &Arc<Self>, entry: &Arc<Entry>) {
         let mut attempts = entry.attempts();
         if attempts.alive() {
             entry.wake.notify_one();

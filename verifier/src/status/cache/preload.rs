@@ -1,10 +1,11 @@
 //! All lists before the first token comes (draft-ietf-oauth-status-list §9).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::cache::{MAX_LISTS, StatusCache, UNAVAILABLE};
+use super::{MAX_LISTS, Shared, StatusCache, UNAVAILABLE};
 use crate::error::VerifyError;
 use crate::fetch::FetchError;
 use crate::json;
@@ -21,6 +22,13 @@ const LONGEST: Duration = Duration::from_secs(10);
 impl StatusCache {
     /// Fetches the lists that the issuer names, if it names them anywhere.
     pub(crate) async fn preload(&self) -> Result<(), VerifyError> {
+        self.shared.preload(MAX_LISTS).await
+    }
+}
+
+impl Shared {
+    /// Fetches some of the lists that the issuer names.
+    pub(super) async fn preload(self: &Arc<Self>, most: usize) -> Result<(), VerifyError> {
         let uris = match self.list_uris().await {
             Ok(uris) => uris,
             Err(error) => {
@@ -29,14 +37,13 @@ impl StatusCache {
             }
         };
         let mut complete = true;
-        for uris in uris.chunks(AT_A_TIME) {
-            let shared = &self.shared;
+        for uris in uris.get(..most).unwrap_or(&uris).chunks(AT_A_TIME) {
             // What does not lie under the issuer is no list that a token could name.
-            let entries: Vec<_> = uris.iter().filter_map(|uri| shared.enter(uri)).collect();
+            let entries: Vec<_> = uris.iter().filter_map(|uri| self.enter(uri)).collect();
             let begun: Vec<_> = entries
                 .iter()
                 .filter(|entry| entry.list.load().is_none())
-                .map(|entry| (entry, shared.begin(entry)))
+                .map(|entry| (entry, self.begin(entry)))
                 .collect();
             for (entry, ended) in begun {
                 if let Some(mut ended) = ended {
@@ -49,12 +56,11 @@ impl StatusCache {
     }
 
     async fn list_uris(&self) -> Result<Vec<String>, FetchError> {
-        let shared = &self.shared;
-        let metadata = shared.trust.keys.metadata().await?;
+        let metadata = self.trust.keys.metadata().await?;
         let Some(url) = &metadata.status_lists else {
             return Ok(Vec::new());
         };
-        let answer = shared.fetch.get(url, MAX_DOCUMENT).await?;
+        let answer = self.fetch.get(url, MAX_DOCUMENT).await?;
         let malformed = || FetchError::new("status_lists is not an array of addresses");
         let mut document = json::object(answer.accept(MAX_DOCUMENT)?).ok_or_else(malformed)?;
         let Some(Value::Array(uris)) = document.remove("status_lists") else {
