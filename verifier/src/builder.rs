@@ -350,6 +350,16 @@ mod tests {
             problem(good().max_stale(Duration::from_secs(29))),
             "min_freshness may be 15 minutes and max_stale at most"
         );
+        assert!(good().status_min_poll(Duration::from_millis(1)).build().is_ok());
+        assert!(good().status_min_poll(MAX_POLL).build().is_ok());
+        for pause in [Duration::ZERO, Duration::from_secs(301)] {
+            let message = "status_min_poll may be 300 seconds at most, and not zero";
+            assert_eq!(problem(good().status_min_poll(pause)), message);
+        }
+        for (id, secret) in [("", "secret"), ("id", "")] {
+            let message = "revocation_stream needs a client id and a client secret";
+            assert_eq!(problem(good().revocation_stream(id, secret)), message);
+        }
         assert_eq!(problem(good().algorithms([])), "at least one algorithm must be allowed");
         assert_eq!(
             problem(Verifier::builder("http://id.example.com").audience("a")),

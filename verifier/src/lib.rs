@@ -36,7 +36,9 @@ mod verifier;
 
 pub use algorithm::Algorithm;
 #[cfg(feature = "axum")]
-pub use bearer::{BearerLayer, BearerService, RequireScope, RequireScopeService, require_scope};
+pub use bearer::{
+    BearerLayer, BearerService, Require, RequireService, require_acr, require_recent_sign_in, require_scope,
+};
 pub use builder::{BuildError, VerifierBuilder};
 pub use challenge::Refusal;
 pub use clock::{Clock, SystemClock};
