@@ -57,6 +57,7 @@ impl VerifierBuilder {
                 unreachable: Unreachable::default(),
                 min_poll: Duration::from_secs(2),
                 first_sight: Duration::from_millis(500),
+                max_memory: 256 * 1024 * 1024,
             },
             clock: Arc::new(SystemClock::new()),
             fetch: None,
@@ -162,6 +163,14 @@ impl VerifierBuilder {
     #[must_use]
     pub fn status_min_poll(mut self, pause: Duration) -> Self {
         self.status.min_poll = pause;
+        self
+    }
+
+    /// Most memory that all status lists together may take, in bytes. Default 256 MiB; each of
+    /// Frontdesk's lists takes 128 KiB. A list that does not fit in is refused.
+    #[must_use]
+    pub fn status_max_memory(mut self, bytes: usize) -> Self {
+        self.status.max_memory = bytes;
         self
     }
 

@@ -22,6 +22,8 @@ mod fetch;
 mod issuer;
 mod json;
 mod jwks;
+#[cfg(test)]
+mod loopback_test;
 mod metrics;
 mod principal;
 mod status;

@@ -49,6 +49,8 @@ pub(crate) struct StatusSettings {
     pub(crate) min_poll: Duration,
     /// How long a caller waits for a list that is not there.
     pub(crate) first_sight: Duration,
+    /// Most memory that all lists together may take, in bytes.
+    pub(crate) max_memory: usize,
 }
 
 /// Longest time between two polls of a list, whatever its `ttl` says.

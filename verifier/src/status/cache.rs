@@ -34,9 +34,6 @@ pub(crate) use feed::StatusFeed;
 /// Most lists in memory; the one named longest ago makes room.
 const MAX_LISTS: usize = 512;
 
-/// Most memory that all lists together may take.
-const MAX_MEMORY: usize = 256 * 1024 * 1024;
-
 /// How long a list is kept fresh after a token last named it.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 
@@ -172,23 +169,31 @@ impl Shared {
         if let Some(entry) = entries.get(uri) {
             return Some(Arc::clone(entry));
         }
-        while entries.len() >= MAX_LISTS {
-            let oldest = entries.values().min_by_key(|entry| entry.used()).cloned();
-            let Some(oldest) = oldest else { break };
-            oldest.stop();
-            entries.remove(&oldest.uri);
+        let oldest = entries.values().min_by_key(|entry| entry.used()).cloned();
+        let evicted = oldest.filter(|_| entries.len() >= MAX_LISTS);
+        if let Some(evicted) = &evicted {
+            entries.remove(&evicted.uri);
         }
         let entry = Arc::new(Entry::new(uri, url, self.clock.elapsed()));
         entries.insert(uri.to_owned(), Arc::clone(&entry));
         self.entries.store(entries.into());
+        // Only now: whoever still holds it finds that it has no place, and starts nothing.
+        if let Some(evicted) = evicted {
+            evicted.stop();
+        }
         Some(entry)
+    }
+
+    /// Is this the entry for its address, and not one that has lost its place?
+    fn holds(&self, entry: &Arc<Entry>) -> bool {
+        self.entries.load().get(&entry.uri).is_some_and(|present| Arc::ptr_eq(present, entry))
     }
 
     /// Gives up a list that nobody names any more.
     fn forget(&self, entry: &Arc<Entry>) {
         let _changing = self.changes();
-        let mut entries = Entries::clone(&self.entries.load());
-        if entries.get(&entry.uri).is_some_and(|present| Arc::ptr_eq(present, entry)) {
+        if self.holds(entry) {
+            let mut entries = Entries::clone(&self.entries.load());
             entries.remove(&entry.uri);
             self.entries.store(entries.into());
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::{KEPT, MAX_MEMORY, Shared};
+use super::{KEPT, Shared};
 use crate::claims::Expected;
 use crate::error::{Reason, VerifyError};
 use crate::fetch::{FetchError, Request};
@@ -21,7 +21,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 impl Shared {
     /// Starts the task of a list. There is never more than one.
     pub(super) fn start(self: &Arc<Self>, entry: &Arc<Entry>, attempts: &mut Attempts) -> bool {
-        if self.closed.load(Ordering::SeqCst) {
+        if self.closed.load(Ordering::SeqCst) || !self.holds(entry) {
             return false;
         }
         let Ok(runtime) = Handle::try_current() else {
@@ -82,9 +82,14 @@ impl Shared {
         match outcome {
             Ok(()) => attempts.failures = 0,
             Err(error) => {
-                attempts.failures = attempts.failures.saturating_add(1);
                 self.fetches.failed();
-                tracing::warn!(list = entry.uri, %error, "could not fetch a status list");
+                // Once is worth a warning; that it goes on is not news.
+                if attempts.failures == 0 {
+                    tracing::warn!(list = entry.uri, %error, "could not fetch a status list");
+                } else {
+                    tracing::debug!(list = entry.uri, %error, "could not fetch a status list");
+                }
+                attempts.failures = attempts.failures.saturating_add(1);
             }
         }
     }
@@ -168,7 +173,7 @@ impl Shared {
         let others = self.entries.load();
         let others = others.values().filter(|other| !Arc::ptr_eq(other, entry));
         let taken: usize = others.filter_map(|other| other.list.load().as_deref().map(StatusList::size)).sum();
-        if taken + list.size() > MAX_MEMORY {
+        if taken + list.size() > self.settings.max_memory {
             return Err(Flaw::TooLarge);
         }
         self.deny(&list.denied_kids, now);

@@ -2,18 +2,22 @@
 
 mod keys;
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use url::Url;
 
 use crate::builder::VerifierBuilder;
 use crate::error::{Missing, Reason, VerifyError};
-use crate::fetch::Document;
+use crate::fetch::{Document, Fetch, FetchFuture};
 use crate::status::{StatusPolicy, Unreachable};
 use crate::testing::{
-    AUDIENCE, ISSUER, RuntimeClock, START, TestIssuer, TestKey, claims, list_claims, list_uri, lst, status,
+    AUDIENCE, ISSUER, RuntimeClock, START, TestClock, TestIssuer, TestKey, claims, list_claims, list_uri, lst, status,
 };
 use crate::verifier::Verifier;
 
@@ -441,6 +445,90 @@ async fn at_most_512_lists_are_kept_and_the_one_named_longest_ago_goes() {
     let lists = world.verifier.metrics().lists;
     assert_eq!(lists.len(), 512);
     assert!(lists.iter().all(|list| list.uri != list_uri(0)));
+    world.seconds(11).await;
+    assert_eq!((world.issuer.list_requests(0), world.issuer.list_requests(1)), (1, 2), "and is no longer polled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_lists_together_stay_within_their_memory() {
+    let world = World::with(|builder| builder.status_max_memory(3 * 128));
+    for list in 0..4 {
+        world.issuer.list(list, &world.key.list(&list_claims(list, world.now(), 1, &[])));
+        assert_eq!(world.verdict(list, 5).await, if list < 3 { Ok(()) } else { NO_LIST });
+    }
+    world.issuer.list(0, &world.key.list(&list_claims(0, world.now(), 2, &[5])));
+    world.seconds(11).await;
+    assert_eq!(world.verdict(0, 5).await, REVOKED, "a list takes its own place");
+}
+
+struct Panicking(TestIssuer);
+
+impl Fetch for Panicking {
+    fn get<'f>(&'f self, url: &'f Url, limit: usize) -> FetchFuture<'f> {
+        let broken = url.path() == "/status/7" && self.0.list_requests(7) == 0;
+        let answer = self.0.get(url, limit);
+        Box::pin(async move {
+            let answer = answer.await;
+            assert!(!broken, "a bug in somebody's client");
+            answer
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_client_is_one_failed_attempt() {
+    let world = World::new();
+    world.publish(1, &[5]);
+    let builder = Verifier::builder(ISSUER).audience(AUDIENCE).clock(world.clock.clone());
+    let verifier = builder.fetch(Panicking(world.issuer.clone())).build().unwrap();
+    let verdict = async || verifier.verify(&world.token(status(7, 5))).await.map(|_| ());
+    assert_eq!(verdict().await, NO_LIST);
+    world.seconds(1).await;
+    assert_eq!(verdict().await, REVOKED);
+}
+
+/// Tests of other people start a runtime each and may share a verifier.
+#[test]
+fn lists_outlive_the_runtime_that_fetched_them() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let first = runtime();
+    let world = first.block_on(async {
+        let key = TestKey::ec("e");
+        let (issuer, clock) = (TestIssuer::new(&[&key]), TestClock::default());
+        let builder = Verifier::builder(ISSUER).audience(AUDIENCE).fetch(issuer.clone()).clock(clock.clone());
+        let verifier = builder.build().unwrap();
+        issuer.list(7, &key.list(&list_claims(7, START, 1, &[])));
+        let mut claims = claims();
+        claims["status"] = status(7, 5);
+        let token = key.token(&claims);
+        verifier.verify(&token).await.unwrap();
+        issuer.list(7, &key.list(&list_claims(7, START, 2, &[5])));
+        (verifier, token, clock)
+    });
+    drop(first);
+    let (verifier, token, clock) = world;
+    clock.advance(Duration::from_secs(12));
+    runtime().block_on(async {
+        assert!(verifier.verify(&token).await.is_ok(), "nobody waits for it");
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(verifier.verify(&token).await.unwrap_err().reason(), "revoked");
+    });
+}
+
+#[test]
+fn outside_of_a_runtime_nothing_panics() {
+    let first = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let key = TestKey::ec("e");
+    let issuer = TestIssuer::new(&[&key]);
+    let builder = Verifier::builder(ISSUER).audience(AUDIENCE).fetch(issuer).clock(TestClock::default());
+    let verifier = builder.build().unwrap();
+    first.block_on(verifier.warm_up()).unwrap();
+    let mut claims = claims();
+    claims["status"] = status(7, 5);
+    let token = key.token(&claims);
+    let mut verdict = pin!(verifier.verify(&token));
+    let mut context = task::Context::from_waker(Waker::noop());
+    assert!(matches!(verdict.as_mut().poll(&mut context), Poll::Ready(Err(VerifyError::Unavailable { .. }))));
 }
 
 #[tokio::test(start_paused = true)]
