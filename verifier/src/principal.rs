@@ -176,6 +176,7 @@ mod tests {
         assert_eq!(principal.session_id(), Some("s1"));
         assert_eq!(principal.actor(), Some(&json!({"sub": "admin"})));
         assert_eq!(principal.claim("gid"), Some(&json!("g1")));
+        assert_eq!(principal.confirmation(), None);
         assert_eq!(principal.token_id(), "t1");
         assert_eq!((principal.issued_at(), principal.expires_at()), (1000, 1900));
     }
