@@ -23,6 +23,7 @@ use crate::keys::state::KeyState;
 use crate::keys::vault::{Purpose, Vault};
 use crate::keys::{KeysError, bootstrap, journal};
 use crate::oauth::provider::Provider;
+use crate::outbound::fetch::{BadAuthorities, Outbound};
 use crate::store::changes::Kind;
 use crate::store::directory::Directory;
 use crate::store::nodes::{self, Node};
@@ -57,6 +58,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Who fetches the key set, and where apps authenticate.
     pub sightings: Sightings,
+    /// Calls to relying apps.
+    pub outbound: Outbound,
     process: String,
     /// Milliseconds by which the database's clock was ahead when it was last measured, or [`NOT_MEASURED`].
     clock_difference: AtomicI64,
@@ -72,6 +75,8 @@ pub enum StartError {
     Store(StoreError),
     /// The threads that hash passwords.
     Threads(std::io::Error),
+    /// The certificate authorities for calls to apps.
+    Outbound(BadAuthorities),
 }
 
 impl fmt::Display for StartError {
@@ -79,6 +84,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Keys(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Outbound(error) => error.fmt(f),
             Self::Threads(error) => write!(f, "the threads that hash passwords could not be started: {error}"),
         }
     }
@@ -114,6 +120,7 @@ impl App {
         let passwords = Passwords::start(password_policy(&config)).map_err(StartError::Threads)?;
         let accounts =
             Accounts::new(store.clone(), vault.clone(), passwords, throttle_policy(&config), session_policy(&config));
+        let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
         let provider = Arc::new(Provider {
             store: store.clone(),
             directory: Arc::new(Directory::load(&store, now).await?),
@@ -133,6 +140,7 @@ impl App {
             provider,
             accounts,
             sightings: Sightings::default(),
+            outbound,
             process,
             clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
             reading: tokio::sync::Mutex::new(()),
