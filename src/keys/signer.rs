@@ -21,6 +21,8 @@ pub enum Typ {
     AccessToken,
     /// An ID token (OIDC Core §2).
     IdToken,
+    /// A logout token (OpenID Connect Back-Channel Logout 1.0 §2.4).
+    LogoutToken,
     /// The key history (OpenID Federation §8.7).
     KeyHistory,
     /// A checkpoint of the audit chain: no token, and nobody's but ours to read.
@@ -29,7 +31,8 @@ pub enum Typ {
 
 impl Typ {
     /// All of them, in the order of the enum.
-    const ALL: [Self; 4] = [Self::AccessToken, Self::IdToken, Self::KeyHistory, Self::AuditCheckpoint];
+    const ALL: [Self; 5] =
+        [Self::AccessToken, Self::IdToken, Self::LogoutToken, Self::KeyHistory, Self::AuditCheckpoint];
 
     /// The value of the header's `typ`.
     #[must_use]
@@ -37,6 +40,7 @@ impl Typ {
         match self {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
+            Self::LogoutToken => "logout+jwt",
             Self::KeyHistory => "jwk-set+jwt",
             Self::AuditCheckpoint => "audit-checkpoint+jwt",
         }

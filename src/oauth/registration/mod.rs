@@ -5,6 +5,7 @@
 //! called in the unit of work that writes, after the lock, so that two registrations at once cannot pass each other.
 
 mod client;
+mod logout;
 mod metadata;
 mod registry;
 mod resource;
@@ -23,6 +24,7 @@ use crate::config::{Config, LONGEST_ACCESS_TOKEN};
 use crate::domain::alg::Alg;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
+use crate::outbound::fetch::Rules;
 
 pub use super::audience::ADMIN_SCOPE;
 pub use client::{check_client, check_client_id};
@@ -68,6 +70,8 @@ pub struct House {
     pub longest_access_token: Duration,
     /// How long a resource server may go on with what it knew.
     pub stale_stop: Duration,
+    /// Which addresses of apps may be called.
+    pub outbound: Rules,
 }
 
 impl House {
@@ -83,6 +87,7 @@ impl House {
             access_token: config.tokens.access_token_ttl,
             longest_access_token: config.longest_access_token(),
             stale_stop: config.limits.stale_stop,
+            outbound: Rules::new(&config.outbound.allow),
         })
     }
 

@@ -22,6 +22,7 @@ fn house() -> House {
         access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
         stale_stop: Duration::from_secs(30),
+        outbound: Rules::new(&[]),
     }
 }
 

@@ -23,4 +23,5 @@ mod revocation;
 mod second_try;
 mod set_up;
 mod sign_in;
+mod told_of_logouts;
 mod userinfo;

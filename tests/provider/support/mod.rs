@@ -9,6 +9,7 @@ mod forger;
 mod house;
 mod provider;
 mod relying_party;
+mod told;
 
 pub(crate) use answer::{Answer, encode, query_of};
 pub(crate) use browser::{Browser, Page};
@@ -17,3 +18,4 @@ pub(crate) use forger::{Forger, claims_of};
 pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
 pub(crate) use provider::{MASTER, TestProvider, on_https};
 pub(crate) use relying_party::{Code, RelyingParty, Tokens};
+pub(crate) use told::Told;
