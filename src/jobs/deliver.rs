@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -45,12 +45,14 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let courier = Arc::new(Courier::new(app));
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut turns: Vec<(ClientId, JoinHandle<()>)> = Vec::new();
+    let mut tasks = JoinSet::new();
+    let mut turns: Vec<(ClientId, AbortHandle)> = Vec::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
+        while tasks.try_join_next().is_some() {}
         turns.retain(|(_, turn)| !turn.is_finished());
         let due = match courier.due().await {
             Ok(due) => due,
@@ -67,7 +69,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
                 continue;
             }
             let (courier, stop, to) = (courier.clone(), stop.clone(), client.clone());
-            let turn = tokio::spawn(async move {
+            let turn = tasks.spawn(async move {
                 if let Err(error) = courier.turn(&to, &stop).await {
                     tracing::warn!(%error, client = to.as_str(), "the outbox could not be written, which will be tried again");
                 }
@@ -75,10 +77,8 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             turns.push((client, turn));
         }
     }
-    for (_, turn) in turns {
-        // What it may have had against it is of no more use.
-        let _ = turn.await;
-    }
+    // They end at their next step.
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Brings notices to apps, and remembers who does not answer.
@@ -96,7 +96,7 @@ enum Tried {
     /// The app failed.
     Failed(Option<u16>),
     /// It was not tried: nothing here signs, or the process stops.
-    NotTried,
+    Not,
 }
 
 impl Courier {
@@ -132,7 +132,7 @@ impl Courier {
             match tried {
                 Tried::Over(outcome, status) => self.finish(notice, outcome, status).await?,
                 Tried::Failed(status) => self.rest(notice, status).await?,
-                Tried::NotTried => break,
+                Tried::Not => break,
             }
         }
         let (name, holder) = (lease(to), self.app.process_id().to_owned());
@@ -158,15 +158,15 @@ impl Courier {
         let (provider, now) = (&self.app.provider, self.app.clock.now());
         // Who has not heard of a revoked key must not sign with it.
         if provider.must_be_fresh_without_database(now).is_err() {
-            return Tried::NotTried;
+            return Tried::Not;
         }
         let claims = LogoutClaims::of(notice, provider.issuer_id(), now);
         let Ok(token) = provider.issuer.sign_logout(client.settings.id_token_signed_response_alg, &claims, now) else {
-            return Tried::NotTried;
+            return Tried::Not;
         };
         let call = self.app.outbound.post_form(uri, format!("logout_token={token}"));
         match stop.run_until_cancelled(call).await {
-            None => Tried::NotTried,
+            None => Tried::Not,
             Some(Ok(answer)) if matches!(answer.status, 200 | 204) => {
                 Tried::Over(Outcome::Delivered, Some(answer.status))
             }

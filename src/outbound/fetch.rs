@@ -253,6 +253,7 @@ mod tests {
     use super::*;
 
     /// A listener that counts who comes, and answers all of them with the same bytes.
+    #[expect(clippy::disallowed_methods, reason = "listens until the test is over")]
     async fn listener(address: &str, answer: &'static str) -> (u16, Arc<AtomicUsize>) {
         let listener = TcpListener::bind(address).await.unwrap();
         let (port, count) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));

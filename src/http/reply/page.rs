@@ -88,7 +88,7 @@ impl PageReply {
     /// The same page, which may show these origins in frames.
     pub fn with_frames<'o>(self, origins: impl Iterator<Item = &'o Origin>) -> Self {
         let sources: BTreeSet<String> =
-            origins.map(|origin| source_of(origin)).filter(|source| source.bytes().all(is_source_byte)).collect();
+            origins.map(source_of).filter(|source| source.bytes().all(is_source_byte)).collect();
         Self { frames: sources.into_iter().collect(), ..self }
     }
 

@@ -59,7 +59,7 @@ pub(super) fn check(house: &House, settings: &ClientSettings, metadata: &ClientM
 
 fn check_frontchannel(house: &House, settings: &ClientSettings, uri: &WebUri, findings: &mut Findings) {
     const MEMBER: &str = "frontchannel_logout_uri";
-    if !uri.is_https() && !(house.development && uri.is_loopback()) {
+    if !(uri.is_https() || house.development && uri.is_loopback()) {
         findings.add(MEMBER, format!("{} is not https", uri.as_str()), "use the app's https address");
         return;
     }

@@ -3,6 +3,7 @@
 
 use frontdesk::domain::origin::Origin;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::support::{ALICE, BOB, TestProvider, Told};
 
@@ -100,13 +101,13 @@ async fn row_99_nobody_who_signs_out_waits_for_an_app_that_is_silent() {
     let provider = house(&told).await;
     signed_out(&provider, ALICE).await;
     let courier = provider.courier();
-    let delivering = tokio::spawn(async move { courier.deliver().await });
+    let mut tasks = JoinSet::new();
+    let delivering = tasks.spawn(async move { courier.deliver().await });
     told.somebody_came().await;
     // In the midst of the call.
     signed_out(&provider, BOB).await;
     assert_eq!(provider.live_sessions().await, 0);
     assert!(!delivering.is_finished());
-    delivering.abort();
 }
 
 #[tokio::test]
@@ -140,21 +141,20 @@ async fn row_99_two_processes_tell_an_app_one_at_a_time() {
     let (first, second) = (provider.courier(), twin.courier());
     signed_out(&provider, ALICE).await;
     signed_out(&provider, BOB).await;
-    let delivering = tokio::spawn(async move { first.deliver().await });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { first.deliver().await });
     told.somebody_came().await;
     second.deliver().await;
     assert_eq!(told.count(), 1, "the other process has the app");
     // It is killed: what it had is another's as soon as its lease is over.
-    delivering.abort();
-    assert!(delivering.await.unwrap_err().is_cancelled());
+    tasks.shutdown().await;
     second.deliver().await;
     assert_eq!(told.count(), 1);
     provider.advance(15).await;
     twin.follow_changes().await;
-    let delivering = tokio::spawn(async move { second.deliver().await });
+    tasks.spawn(async move { second.deliver().await });
     told.somebody_came().await;
     assert_eq!(told.count(), 2);
-    delivering.abort();
 }
 
 #[tokio::test]
