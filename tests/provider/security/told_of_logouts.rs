@@ -1,5 +1,5 @@
-//! Row 99: apps that are slow, broken or lead elsewhere when they are told that somebody signed out. Row 98 is theirs: what they are
-//! told comes to its end by itself.
+//! Row 99: apps that are slow, broken or lead elsewhere when they are told that somebody signed out. Row 125: apps that would have us
+//! call what only we can reach; what is refused when the connection is made has its tests beside `outbound/fetch.rs`.
 
 use frontdesk::domain::origin::Origin;
 use serde_json::json;
@@ -166,4 +166,51 @@ async fn row_125_an_app_that_moved_into_our_network_is_not_called() {
     provider.twin(|config| config.outbound.allow = Vec::new()).await.courier().deliver().await;
     assert_eq!(told.requests().len(), 0);
     assert_eq!(provider.number("SELECT COUNT(*) FROM outbox WHERE attempts = 1 AND finished_at IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn row_125_no_app_registers_an_address_within_our_network() {
+    let provider = TestProvider::https().await;
+    let app = |address: &str| {
+        json!({
+            "application_type": "web", "redirect_uris": ["https://office.example/callback"],
+            "backchannel_logout_uri": address,
+        })
+    };
+    for address in [
+        "http://office.example/told",
+        "https://office.example:22/told",
+        "https://office.example:8443/told",
+        "https://localhost/told",
+        "https://app.localhost/told",
+        "https://127.0.0.1/told",
+        "https://127.1/told",
+        "https://2130706433/told",
+        "https://0x7f000001/told",
+        "https://0177.0.0.1/told",
+        "https://0.0.0.0/told",
+        "https://10.0.0.1/told",
+        "https://172.16.0.1/told",
+        "https://192.168.0.1/told",
+        "https://100.64.0.1/told",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://224.0.0.1/told",
+        "https://[::]/told",
+        "https://[::1]/told",
+        "https://[::ffff:127.0.0.1]/told",
+        "https://[::ffff:7f00:1]/told",
+        "https://[64:ff9b::7f00:1]/told",
+        "https://[2002:7f00:1::]/told",
+        "https://[fc00::1]/told",
+        "https://[fe80::1]/told",
+        "https://office.example@127.0.0.1/told",
+        "https://127.0.0.1#@office.example/told",
+        "file:///etc/passwd",
+        "gopher://office.example/told",
+        "ftp://office.example/told",
+    ] {
+        let objections = provider.objections_to("office", app(address)).await;
+        assert_eq!(objections, ["backchannel_logout_uri"], "{address}");
+    }
+    assert_eq!(provider.objections_to("office", app("https://office.example/told")).await, Vec::<&str>::new());
 }
