@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +13,6 @@ use crate::accounts::sessions::SessionPolicy;
 use crate::accounts::throttle::ThrottlePolicy;
 use crate::config::Config;
 use crate::crypto::{encoding, random};
-use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::{Clock, Timestamp};
 use crate::keys::master_key::{self, MasterKeyMismatch};
 use crate::keys::policy::KeyPolicy;
@@ -22,17 +20,13 @@ use crate::keys::ring::Keys;
 use crate::keys::roots::Roots;
 use crate::keys::sightings::Sightings;
 use crate::keys::state::KeyState;
-use crate::keys::vault::{Purpose, Vault};
+use crate::keys::vault::Vault;
 use crate::keys::{KeysError, bootstrap, journal};
 use crate::oauth::provider::Provider;
 use crate::outbound::fetch::{BadAuthorities, Outbound};
 use crate::store::changes::Kind;
-use crate::store::directory::Directory;
 use crate::store::nodes::{self, Node};
 use crate::store::{Store, StoreError, changes};
-use crate::tokens::grant_mac::GrantKeys;
-use crate::tokens::issuer::TokenIssuer;
-use crate::tokens::status_index::StatusIndices;
 use crate::tokens::status_lists::{Sources, StatusLists};
 
 /// How far the clocks of this machine and of the database may be apart, in milliseconds, before it is warned of, and before
@@ -44,7 +38,6 @@ const NOT_MEASURED: i64 = i64::MIN;
 
 /// Where the set-up link goes when it may not go to the log.
 const SETUP_LINK: &str = "setup-link.txt";
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Everything a process works with.
 #[derive(Debug)]
@@ -128,18 +121,7 @@ impl App {
         let accounts =
             Accounts::new(store.clone(), vault.clone(), passwords, throttle_policy(&config), session_policy(&config));
         let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
-        let provider = Arc::new(Provider {
-            store: store.clone(),
-            directory: Arc::new(Directory::load(&store, now).await?),
-            issuer: TokenIssuer::new(keys.clone()),
-            keys,
-            roots,
-            grant_keys: GrantKeys::from_vault(&vault),
-            secret_keys: vault.macs(Purpose::ClientSecret),
-            status: StatusIndices::default(),
-            steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
-            config,
-        });
+        let provider = Arc::new(Provider::over(config, store.clone(), &vault, keys, roots, now).await?);
         let app = Self {
             clock,
             store,

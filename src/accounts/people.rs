@@ -211,6 +211,17 @@ pub async fn sign_out(tx: &mut Tx, id: &UserId, act: Act<'_>) -> Answer<Ended> {
     revoke::end(tx, what, EndReason::Admin, act.actor, act.now).await.map(Ok)
 }
 
+/// Ends all a person has, also what outlives their sessions; they may sign in again.
+///
+/// # Errors
+/// If the database refuses. Inside: no such person.
+pub async fn end_all(tx: &mut Tx, id: &UserId, act: Act<'_>) -> Answer<Ended> {
+    if !users::touch(tx, id).await? {
+        return Ok(Err(PeopleError::NotFound));
+    }
+    revoke::end(tx, What::User(id), EndReason::Admin, act.actor, act.now).await.map(Ok)
+}
+
 /// Whether somebody who may sign in runs this house.
 ///
 /// # Errors

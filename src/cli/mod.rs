@@ -17,6 +17,7 @@ pub mod output;
 mod rewrap;
 pub mod secrets;
 mod serve;
+mod tokens;
 mod turn_keys;
 mod undo;
 mod users;
@@ -66,6 +67,9 @@ enum Command {
     /// The keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Command),
+    /// What was given to apps, and its end
+    #[command(subcommand)]
+    Tokens(tokens::Command),
     /// People
     #[command(subcommand)]
     Users(users::Command),
@@ -82,6 +86,7 @@ impl Command {
             Self::Clients(command) => clients::run(context, *command).await,
             Self::Config(command) => config::run(context, &command).await,
             Self::Keys(command) => keys::run(context, &command).await,
+            Self::Tokens(command) => tokens::run(context, command).await,
             Self::Users(command) => users::run(context, command).await,
         }
     }

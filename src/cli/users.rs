@@ -320,7 +320,7 @@ async fn hashed(context: &Context, chosen: Secret, username: &str, email: Option
 }
 
 /// A person by user name, else by e-mail address, else by subject.
-async fn find(db: &mut Db, name: &str) -> Result<User, Failure> {
+pub(super) async fn find(db: &mut Db, name: &str) -> Result<User, Failure> {
     by_any_name(db, name)
         .await?
         .ok_or_else(|| Failure::failed(format!("there is no person {name:?}; `frontdesk users list` shows all")))

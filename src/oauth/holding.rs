@@ -56,6 +56,15 @@ pub async fn sessions_of(
     Ok(used)
 }
 
+/// What an app has of a person.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// What it may have, and since when.
+    pub allows: Consent,
+    /// When it last used that, and in which session it was given; `None`: it has no grant now.
+    pub lately: Option<(Timestamp, SessionId)>,
+}
+
 /// The apps that a person allowed something, and those of the operator that hold something without having asked.
 ///
 /// # Errors
@@ -64,16 +73,19 @@ pub async fn apps_of(
     provider: &Provider,
     user: &UserId,
     now: Timestamp,
-) -> Result<BTreeMap<ClientId, Consent>, OAuthError> {
+) -> Result<BTreeMap<ClientId, Held>, OAuthError> {
     let mut db = provider.store.read().await?;
-    let mut apps: BTreeMap<ClientId, Consent> = consents::of_user(&mut db, user).await?.into_iter().collect();
-    for one in held(&mut db, provider, user, now).await? {
-        let all = match apps.remove(&one.client_id) {
-            // Since the first of them.
-            Some(earlier) => earlier.and(one.allows),
-            None => one.allows,
+    let remembered = consents::of_user(&mut db, user).await?.into_iter();
+    let mut apps: BTreeMap<ClientId, Held> =
+        remembered.map(|(client, allows)| (client, Held { allows, lately: None })).collect();
+    for Holding { client_id, session_id, allows, last_used_at, .. } in held(&mut db, provider, user, now).await? {
+        let lately = Some((last_used_at, session_id));
+        let all = match apps.remove(&client_id) {
+            // Since the first of them, used by the last.
+            Some(earlier) => Held { allows: earlier.allows.and(allows), lately: earlier.lately.max(lately) },
+            None => Held { allows, lately },
         };
-        apps.insert(one.client_id, all);
+        apps.insert(client_id, all);
     }
     Ok(apps)
 }

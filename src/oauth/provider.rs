@@ -13,14 +13,17 @@ use crate::domain::time::Timestamp;
 use crate::keys::macs::Macs;
 use crate::keys::ring::Keys;
 use crate::keys::roots::Roots;
-use crate::store::Store;
+use crate::keys::vault::{Purpose, Vault};
 use crate::store::directory::Directory;
+use crate::store::{Store, StoreError};
 use crate::tokens::grant_mac::GrantKeys;
 use crate::tokens::issuer::TokenIssuer;
 use crate::tokens::status_index::StatusIndices;
 
 /// How old what a process remembers may be where it issues tokens without asking the database.
 const STALE_WITHOUT_DATABASE: Duration = Duration::from_secs(10);
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What the protocol's decisions are made with.
 #[derive(Debug)]
@@ -48,6 +51,32 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Over what was read of keys and roots. Reads clients and resources.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn over(
+        config: Arc<Config>,
+        store: Store,
+        vault: &Vault,
+        keys: Arc<Keys>,
+        roots: Arc<Roots>,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            directory: Arc::new(Directory::load(&store, now).await?),
+            issuer: TokenIssuer::new(keys.clone()),
+            keys,
+            roots,
+            grant_keys: GrantKeys::from_vault(vault),
+            secret_keys: vault.macs(Purpose::ClientSecret),
+            status: StatusIndices::default(),
+            steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
+            config,
+            store,
+        })
+    }
+
     /// Our issuer identifier.
     #[must_use]
     pub fn issuer_id(&self) -> &str {

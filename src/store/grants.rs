@@ -189,6 +189,19 @@ pub async fn standing_of(db: &mut Db, id: &GrantId) -> Result<Option<Standing>, 
     row.map(Standing::try_from).transpose()
 }
 
+/// The session that a `sid` names for some client.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn session_of_sid(db: &mut Db, sid: &str) -> Result<Option<SessionId>, StoreError> {
+    let row: Option<(String,)> =
+        on!(db, |db| sqlx::query_as("SELECT session_id FROM grants WHERE sid = $1 ORDER BY created_at DESC LIMIT 1")
+            .bind(sid)
+            .fetch_optional(db)
+            .await)?;
+    Ok(row.map(|(id,)| SessionId::new(id)))
+}
+
 /// Touches a session so that a child may be born under it. False: it is over.
 ///
 /// # Errors

@@ -56,6 +56,7 @@ macro_rules! addresses {
 
 addresses! {
     SignOut "sign-out" "/people/{id}/",
+    EndPerson "end" "/people/{id}/",
     Disable "disable" "/people/{id}/",
     Enable "enable" "/people/{id}/",
     MakeAdmin "make-admin" "/people/{id}/",
@@ -73,6 +74,7 @@ impl Deed {
         let (id, client) = at.map_or_else(|_| Default::default(), |Path(at)| (plain(&at.id), plain(&at.client)));
         match self {
             Self::SignOut => Act::SignOut(UserId::new(id)),
+            Self::EndPerson => Act::EndPerson(UserId::new(id)),
             Self::Disable => Act::Disable(UserId::new(id)),
             Self::Enable => Act::Enable(UserId::new(id)),
             Self::MakeAdmin => Act::MakeAdmin(UserId::new(id)),
@@ -165,7 +167,12 @@ async fn about(deed: Deed, admin: &Admin, at: At) -> Result<Option<About>, OAuth
     let mut db = admin.visitor.doors.app().store.read().await?;
     let (name, whose, own, back, action);
     match &act {
-        Act::SignOut(id) | Act::Disable(id) | Act::Enable(id) | Act::MakeAdmin(id) | Act::UnmakeAdmin(id) => {
+        Act::SignOut(id)
+        | Act::EndPerson(id)
+        | Act::Disable(id)
+        | Act::Enable(id)
+        | Act::MakeAdmin(id)
+        | Act::UnmakeAdmin(id) => {
             let Some(user) = users::find(&mut db, id).await? else { return Ok(None) };
             name = user.display_name().to_owned();
             (whose, own, back) = (None, *id == admin.user.id, href(id));

@@ -99,8 +99,8 @@ async fn view(admin: &mut Admin, id: &UserId, told: &Told) -> Result<Option<Pers
         HeldRow {
             href: client.map(|_| format!("/admin/apps/{}", percent(client_id.as_str()))),
             app: app.unwrap_or_else(|| AppShown { name: client_id.as_str().to_owned(), host: None }),
-            scopes: has.scope.iter().map(str::to_owned).collect(),
-            since: has.granted_at.as_seconds(),
+            scopes: has.allows.scope.iter().map(str::to_owned).collect(),
+            since: has.allows.granted_at.as_seconds(),
             withdraw: deeds::path(Deed::Withdraw, user.id.as_str(), Some(client_id.as_str())),
             id: client_id.as_str().to_owned(),
         }
@@ -128,5 +128,5 @@ async fn view(admin: &mut Admin, id: &UserId, told: &Told) -> Result<Option<Pers
 /// What can be done to somebody. Signing out is offered also to whom it may be of no use: a session may begin meanwhile.
 fn possible(user: &User) -> Vec<Deed> {
     let role = if user.is_admin() { Deed::UnmakeAdmin } else { Deed::MakeAdmin };
-    if user.is_active() { vec![Deed::SignOut, Deed::Disable, role] } else { vec![Deed::Enable, role] }
+    if user.is_active() { vec![Deed::SignOut, Deed::EndPerson, Deed::Disable, role] } else { vec![Deed::Enable, role] }
 }

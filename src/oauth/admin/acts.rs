@@ -17,6 +17,8 @@ use crate::tokens::revoke::{self, What, Whole};
 pub enum Act {
     /// Ends all sessions of a person, and what ends with them.
     SignOut(UserId),
+    /// Ends all a person has, also what outlives sessions.
+    EndPerson(UserId),
     /// Keeps a person from signing in, and ends all they have.
     Disable(UserId),
     /// Lets a person sign in again.
@@ -82,6 +84,7 @@ impl Act {
     fn subject(&self) -> &str {
         match self {
             Self::SignOut(user)
+            | Self::EndPerson(user)
             | Self::Disable(user)
             | Self::Enable(user)
             | Self::MakeAdmin(user)
@@ -105,6 +108,9 @@ async fn unit(
     Ok(match act {
         Act::SignOut(user) => {
             people::sign_out(tx, user, by).await?.map(|ended| !ended.is_empty()).map_err(|error| why(&error))
+        }
+        Act::EndPerson(user) => {
+            people::end_all(tx, user, by).await?.map(|ended| !ended.is_empty()).map_err(|error| why(&error))
         }
         Act::Disable(user) => people::disable(tx, user, by).await?.map_err(|error| why(&error)),
         Act::Enable(user) => people::enable(tx, user, by).await?.map_err(|error| why(&error)),
@@ -161,7 +167,7 @@ fn rest_of(act: &Act) -> Option<(Whole, EndReason)> {
         Act::SignOut(user) => (Whole::SessionsOf(user.clone()), EndReason::Admin),
         Act::Disable(user) => (Whole::User(user.clone()), EndReason::UserDisabled),
         Act::DisableApp(client) => (Whole::Client(client.clone()), EndReason::ClientDisabled),
-        // Not `EndApp`: the app stays in service, and what it is granted from now on is not of that act.
+        // Not `EndApp` and `EndPerson`: what is granted from now on is not of that act, and what was before is worthless by its date.
         _ => return None,
     })
 }

@@ -44,6 +44,7 @@ impl Deed {
     pub(super) const fn summary(self) -> &'static str {
         match self {
             Self::SignOut => "Ends all sessions of a person, and what ends with them.",
+            Self::EndPerson => "Ends all a person has, also what outlives sessions. They may sign in again.",
             Self::Disable => "Keeps a person from signing in, and ends all they have.",
             Self::Enable => "Lets a person sign in again.",
             Self::MakeAdmin => "Gives a person the role admin.",

@@ -12,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::guard::{Asked, Looks};
 use super::sessions::SessionTold;
 use super::{PageQuery, Refused, answer, time};
-use crate::domain::consent::Consent;
 use crate::domain::id::{ClientId, UserId};
 use crate::domain::user::User;
 use crate::http::admin::audit::plain;
@@ -113,11 +112,19 @@ pub(super) struct Held {
     scope: String,
     /// Since when, RFC 3339.
     granted_at: String,
+    /// When it last used that, RFC 3339; left out where it holds nothing now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
 }
 
-impl From<(ClientId, Consent)> for Held {
-    fn from((client, has): (ClientId, Consent)) -> Self {
-        Self { client_id: client.as_str().to_owned(), scope: has.scope.to_string(), granted_at: time(has.granted_at) }
+impl From<(ClientId, holding::Held)> for Held {
+    fn from((client, has): (ClientId, holding::Held)) -> Self {
+        Self {
+            client_id: client.as_str().to_owned(),
+            scope: has.allows.scope.to_string(),
+            granted_at: time(has.allows.granted_at),
+            last_used_at: has.lately.map(|(at, _)| time(at)),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::http::language::Language;
 use crate::http::pages::AppShown;
 use crate::http::pages::brand::Brand;
 use crate::http::pages::details::{Detail, ResourceShown};
+use crate::http::pages::device::Device;
 
 /// `account/apps.html`.
 #[derive(Debug, Clone, Template)]
@@ -20,6 +21,8 @@ pub struct AppsView {
     pub brand: Arc<Brand>,
     /// The room around it.
     pub room: Room,
+    /// Now, in Unix seconds.
+    pub now: i64,
     /// Every app with access.
     pub apps: Vec<AppRow>,
 }
@@ -37,8 +40,21 @@ pub struct AppRow {
     pub may_use: Vec<ResourceShown>,
     /// Since when, in Unix seconds.
     pub since: i64,
+    /// When it was last used; `None`: it does nothing now.
+    pub lately: Option<Lately>,
     /// The address of the page that asks before withdrawing, a path.
     pub withdraw: String,
+}
+
+/// The last use of an app.
+#[derive(Debug, Clone)]
+pub struct Lately {
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// What the browser said it is in which the person signed in.
+    pub device: Option<Device>,
+    /// Where that browser was last.
+    pub address: Option<String>,
 }
 
 /// `account/withdraw.html`: what will happen, before it does. Sends `client_id`, `csrf`.
@@ -82,12 +98,20 @@ impl AppsView {
             sees,
             may_use,
             since: 1_730_000_000,
+            lately: (id != "robot").then(|| Lately {
+                at: 1_763_890_000,
+                device: Some(Device::from_user_agent(Some(
+                    "Mozilla/5.0 (X11; Linux x86_64; rv:151.0) Gecko/20100101 Firefox/151.0",
+                ))),
+                address: (id == "notes").then(|| "203.0.113.7".to_owned()),
+            }),
             withdraw: format!("/account/apps/withdraw?client_id={id}"),
         };
         let several = Self {
             t,
             brand: Arc::clone(brand),
             room: sample::room(sample::alice(), None),
+            now: 1_763_900_000,
             apps: vec![
                 row("notes", sample::notes(), sample::details(), sample::resources()),
                 row("long", sample::long_app(), sample::details().into_iter().take(1).collect(), vec![]),

@@ -14,6 +14,8 @@ use crate::http::pages::brand::Brand;
 pub enum Deed {
     /// Ends all sessions of a person.
     SignOut,
+    /// Ends all a person has.
+    EndPerson,
     /// Keeps a person from signing in.
     Disable,
     /// Lets a person sign in again.
@@ -87,8 +89,9 @@ impl Refused {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SignOut,
+        Self::EndPerson,
         Self::Disable,
         Self::Enable,
         Self::MakeAdmin,
@@ -103,6 +106,7 @@ impl Deed {
     const fn title_key(self) -> &'static str {
         match self {
             Self::SignOut => "confirm-sign-out",
+            Self::EndPerson => "confirm-end-person",
             Self::Disable => "confirm-disable",
             Self::Enable => "confirm-enable",
             Self::MakeAdmin => "confirm-make-admin",
@@ -119,6 +123,7 @@ impl Deed {
     fn consequences(self, t: &Language) -> Vec<Cow<'static, str>> {
         let keys: &[&str] = match self {
             Self::SignOut => &["after-sign-out", "after-apps-lose", "after-sign-in-again"],
+            Self::EndPerson => &["after-everything-ends", "after-offline-too", "after-sign-in-again"],
             Self::Disable => &["after-disable", "after-everything-ends", "after-enable-again"],
             Self::Enable => &["after-enable", "after-nothing-returns"],
             Self::MakeAdmin => &["after-make-admin"],
@@ -136,6 +141,7 @@ impl Deed {
     pub fn verb(self, t: &Language) -> Cow<'static, str> {
         t.get(match self {
             Self::SignOut => "do-sign-out",
+            Self::EndPerson => "do-end-person",
             Self::Disable => "do-disable",
             Self::Enable => "do-enable",
             Self::MakeAdmin => "do-make-admin",
@@ -152,6 +158,7 @@ impl Deed {
     pub(super) fn done(self, t: &Language) -> Cow<'static, str> {
         t.get(match self {
             Self::SignOut => "done-sign-out",
+            Self::EndPerson => "done-end-person",
             Self::Disable => "done-disable",
             Self::Enable => "done-enable",
             Self::MakeAdmin => "done-make-admin",
@@ -202,6 +209,7 @@ impl ConfirmView {
         let notes = || sample::notes().name;
         vec![
             ("sign-out", usual(Deed::SignOut, sample::long_person().name)),
+            ("end-person", usual(Deed::EndPerson, alice())),
             ("disable", Self { own: true, ..usual(Deed::Disable, alice()) }),
             ("enable", usual(Deed::Enable, alice())),
             ("make-admin", usual(Deed::MakeAdmin, alice())),

@@ -177,7 +177,7 @@ impl PersonView {
             roles: vec!["admin".into()],
             disabled: None,
             since: 1_730_000_000,
-            deeds: [Deed::SignOut, Deed::Disable, Deed::UnmakeAdmin]
+            deeds: [Deed::SignOut, Deed::EndPerson, Deed::Disable, Deed::UnmakeAdmin]
                 .map(|deed| (deed, "/admin/people/1/x".to_owned()))
                 .into(),
             sessions: sample::admin_sessions(),

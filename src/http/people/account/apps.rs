@@ -7,11 +7,13 @@ use axum::response::Response;
 
 use super::{Done, at_home, room};
 use crate::domain::client::Client;
-use crate::domain::consent::Consent;
 use crate::domain::grant::EndReason;
-use crate::domain::id::ClientId;
+use crate::domain::id::{ClientId, SessionId};
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::http::pages::account::apps::{AppRow, AppsView, WithdrawView};
+use crate::http::pages::account::apps::{AppRow, AppsView, Lately, WithdrawView};
+use crate::http::pages::device::Device;
 use crate::http::pages::error::Trouble;
 use crate::http::people::consent::{may_use, sees};
 use crate::http::reply::page::PageReply;
@@ -21,7 +23,8 @@ use crate::http::transaction::app_shown;
 use crate::http::trouble;
 use crate::http::visit::Visitor;
 use crate::oauth::error::OAuthError;
-use crate::oauth::holding;
+use crate::oauth::holding::{self, Held};
+use crate::store::sessions;
 use crate::tokens::revoke::{self, What};
 
 /// The apps I have let in.
@@ -34,6 +37,10 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
         Ok(listed) => listed,
         Err(error) => return visitor.fault(&error),
     };
+    let known = match sessions_of(&visitor, &user).await {
+        Ok(known) => known,
+        Err(error) => return visitor.fault(&error),
+    };
     let room = match room(&mut visitor, &user, done.notice()).await {
         Ok(room) => room,
         Err(error) => return visitor.fault(&error),
@@ -44,19 +51,36 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
         .map(|(client, has)| AppRow {
             id: client.id.as_str().to_owned(),
             app: app_shown(&client, client.settings.redirect_uris.first()),
-            sees: sees(&user, &has.scope, &has.claims),
-            may_use: may_use(&has.scope, &has.resources, &snapshot),
-            since: has.granted_at.as_seconds(),
+            sees: sees(&user, &has.allows.scope, &has.allows.claims),
+            may_use: may_use(&has.allows.scope, &has.allows.resources, &snapshot),
+            since: has.allows.granted_at.as_seconds(),
+            lately: has.lately.map(|(at, session)| lately(at, &session, &known)),
             withdraw: format!("/account/apps/{}/withdraw", percent(client.id.as_str())),
         })
         .collect();
-    let view = AppsView { t: visitor.language, brand: visitor.brand(), room, apps: rows };
+    let view =
+        AppsView { t: visitor.language, brand: visitor.brand(), room, now: visitor.now.as_seconds(), apps: rows };
     let reply = PageReply::new(&view);
     visitor.answer(reply)
 }
 
+async fn sessions_of(visitor: &Visitor, user: &User) -> Result<Vec<Session>, OAuthError> {
+    let mut db = visitor.doors.app().store.read().await?;
+    Ok(sessions::unended_of(&mut db, &user.id).await?)
+}
+
+/// When an app was last used, and where, as far as that is still known.
+fn lately(at: Timestamp, session: &SessionId, known: &[Session]) -> Lately {
+    let session = known.iter().find(|one| one.id == *session);
+    Lately {
+        at: at.as_seconds(),
+        device: session.map(|session| Device::from_user_agent(Some(session.device.as_str()).filter(|device| !device.is_empty()))),
+        address: session.map(|session| session.address.clone()).filter(|address| !address.is_empty()),
+    }
+}
+
 /// The apps that are shown: those that may have something and are still registered.
-pub(super) async fn listed(visitor: &Visitor, user: &User) -> Result<Vec<(Arc<Client>, Consent)>, OAuthError> {
+pub(super) async fn listed(visitor: &Visitor, user: &User) -> Result<Vec<(Arc<Client>, Held)>, OAuthError> {
     let snapshot = visitor.doors.provider().directory.snapshot();
     let apps = holding::apps_of(visitor.doors.provider(), &user.id, visitor.now).await?;
     Ok(apps.into_iter().filter_map(|(id, has)| Some((snapshot.client(id.as_str())?.clone(), has))).collect())
