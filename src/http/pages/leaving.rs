@@ -25,7 +25,7 @@ pub struct LeavingView {
 }
 
 impl LeavingView {
-    /// Seconds after which the page goes on, whatever the frames do.
+    /// Seconds after which the page goes on without its script, once the frames are there. With it, it waits so long at most.
     pub const SECONDS: u8 = 3;
 }
 
