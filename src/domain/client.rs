@@ -141,6 +141,9 @@ pub struct ClientSettings {
     pub tos_uri: Option<String>,
     pub contacts: Vec<String>,
     pub id_token_signed_response_alg: Alg,
+    /// RFC 9701 §6; `None`: the house's default.
+    #[serde(default)]
+    pub introspection_signed_response_alg: Option<Alg>,
     /// Seconds.
     pub default_max_age: Option<u64>,
     pub require_auth_time: bool,

@@ -34,6 +34,7 @@ pub(super) fn client(id: &str) -> Client {
             tos_uri: None,
             contacts: Vec::new(),
             id_token_signed_response_alg: Alg::ES256,
+            introspection_signed_response_alg: None,
             default_max_age: None,
             require_auth_time: false,
             first_party: true,

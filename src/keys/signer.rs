@@ -21,10 +21,12 @@ pub enum Typ {
     AccessToken,
     /// An ID token (OIDC Core §2).
     IdToken,
-    /// A status list (draft-ietf-oauth-status-list §5.1).
-    StatusList,
     /// A logout token (OpenID Connect Back-Channel Logout 1.0 §2.4).
     LogoutToken,
+    /// A signed answer to an introspection (RFC 9701 §5).
+    Introspection,
+    /// A status list (draft-ietf-oauth-status-list §5.1).
+    StatusList,
     /// The key history (OpenID Federation §8.7).
     KeyHistory,
     /// A checkpoint of the audit chain: no token, and nobody's but ours to read.
@@ -33,10 +35,11 @@ pub enum Typ {
 
 impl Typ {
     /// All of them, in the order of the enum.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::AccessToken,
         Self::IdToken,
         Self::LogoutToken,
+        Self::Introspection,
         Self::StatusList,
         Self::KeyHistory,
         Self::AuditCheckpoint,
@@ -48,6 +51,7 @@ impl Typ {
         match self {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
+            Self::Introspection => "token-introspection+jwt",
             Self::StatusList => "statuslist+jwt",
             Self::LogoutToken => "logout+jwt",
             Self::KeyHistory => "jwk-set+jwt",

@@ -49,6 +49,7 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
         "display_values_supported": ["page"],
         "id_token_signing_alg_values_supported": algs,
         "token_endpoint_auth_methods_supported": auth_methods,
+        "introspection_signing_alg_values_supported": algs,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": auth_methods,
         "code_challenge_methods_supported": ["S256"],

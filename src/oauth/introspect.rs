@@ -10,6 +10,7 @@ use super::pointer::{self, Bearer, LiveToken};
 use super::provider::Provider;
 use crate::domain::refresh_token;
 use crate::domain::time::Timestamp;
+use crate::keys::signer::Typ;
 use crate::store::{grants, refresh_families};
 use crate::tokens::refresh;
 
@@ -21,6 +22,44 @@ pub struct Introspection(Value);
 impl Introspection {
     fn inactive() -> Self {
         Self(json!({ "active": false }))
+    }
+}
+
+/// The media type of a signed answer (RFC 9701 §4).
+pub const SIGNED: &str = "application/token-introspection+jwt";
+
+/// A signed answer. What it says of the token stands inside, so that nobody can take it for the token itself.
+#[derive(Serialize)]
+struct Signed<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    token_introspection: &'a Value,
+}
+
+impl Introspection {
+    /// Signs the answer for the caller (RFC 9701 §5).
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` if no key signs.
+    pub fn sign(
+        &self,
+        caller: &AuthenticatedClient,
+        provider: &Provider,
+        now: Timestamp,
+    ) -> Result<String, OAuthError> {
+        let caller = &caller.client;
+        let alg = provider.introspection_alg(caller);
+        let signed = Signed {
+            iss: provider.issuer_id(),
+            aud: caller.id.as_str(),
+            iat: now.as_seconds(),
+            token_introspection: &self.0,
+        };
+        let body = serde_json::to_vec(&signed).map_err(OAuthError::unavailable)?;
+        let ring = provider.keys.ring();
+        let signer = ring.signer(alg).ok_or_else(|| OAuthError::unavailable("no key signs an introspection"))?;
+        signer.sign(Typ::Introspection, &body).map_err(OAuthError::unavailable)
     }
 }
 

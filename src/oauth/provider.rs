@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::OAuthError;
 use crate::config::Config;
+use crate::domain::alg::Alg;
 use crate::domain::client::{ApplicationType, Client, Delivery, GrantType, RefreshIssuance};
 use crate::domain::id::ClientId;
 use crate::domain::rate_limit::RateLimit;
@@ -156,6 +157,14 @@ impl Provider {
     pub fn gives_refresh_token(client: &Client, scope: &ScopeSet) -> bool {
         client.may(GrantType::RefreshToken)
             && (client.settings.refresh_token_issuance == RefreshIssuance::Always || scope.contains("offline_access"))
+    }
+
+    /// How introspections are signed for a client: as it was registered, else with RS256 (RFC 9701 §6) where that is enabled.
+    #[must_use]
+    pub fn introspection_alg(&self, client: &Client) -> Alg {
+        let enabled = &self.config.keys.algorithms;
+        let wanted = client.settings.introspection_signed_response_alg.unwrap_or(Alg::RS256);
+        if enabled.contains(&wanted) { wanted } else { enabled.first().copied().unwrap_or(wanted) }
     }
 
     /// How long access tokens of a client live.

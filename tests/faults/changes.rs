@@ -1,5 +1,6 @@
 //! The command line beside a running server: each sees what the other wrote, and neither keeps the other out.
 
+use std::process::Output;
 use std::time::Duration;
 
 use crate::journal::Journal;
@@ -102,4 +103,56 @@ async fn commands_write_while_the_server_is_under_full_load() {
     load.end().await;
     let added = provider.number("SELECT COUNT(*) FROM users WHERE username LIKE 'person%'").await;
     assert_eq!(added, i64::try_from(rounds(3, 20)).unwrap());
+}
+
+fn with_input(provider: &TestProvider, arguments: &[&str], input: &str) -> Output {
+    let place = provider.place();
+    place.write("input", input);
+    let input = std::fs::File::open(place.path().join("input")).unwrap();
+    place.command(arguments).stdin(input).output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tokens_are_looked_at_and_ended_from_the_command_line() {
+    let provider = TestProvider::start().await;
+    let (app, browser) = (provider.client("web"), provider.browser());
+    let inspect = |token: &str| -> serde_json::Value {
+        let out = with_input(&provider, &["tokens", "inspect", "--json"], &format!("{token}\n"));
+        assert!(out.status.success(), "{out:?}");
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let tokens = app.tokens_at(&browser, ALICE).await;
+    for (token, kind) in [(&tokens.access, "access_token"), (&tokens.refresh, "refresh_token")] {
+        let told = inspect(token);
+        assert_eq!(
+            (&told["kind"], &told["active"], &told["user"]),
+            (&kind.into(), &true.into(), &ALICE.into()),
+            "{told}"
+        );
+    }
+    let forged = format!("{}x", &tokens.refresh[..tokens.refresh.len() - 1]);
+    assert_eq!(inspect(&forged)["active"], false);
+    assert_eq!(with_input(&provider, &["tokens", "inspect"], "no token").status.code(), Some(2));
+
+    // What either token was given for ends, and so does everything of a session, a person and a client.
+    for which in ["refresh", "access", "--session", "--user", "--client"] {
+        let tokens = app.tokens_at(&browser, ALICE).await;
+        let sid = inspect(&tokens.access)["claims"]["sid"].as_str().unwrap().to_owned();
+        let out = match which {
+            "refresh" => with_input(&provider, &["tokens", "revoke", "--json"], &tokens.refresh),
+            "access" => with_input(&provider, &["tokens", "revoke", "--json"], &tokens.access),
+            "--session" => with_input(&provider, &["tokens", "revoke", "--session", &sid, "--json"], ""),
+            "--user" => with_input(&provider, &["tokens", "revoke", "--user", ALICE, "--json"], ""),
+            _ => with_input(&provider, &["tokens", "revoke", "--client", "web", "--json"], ""),
+        };
+        assert!(out.status.success(), "{which}: {out:?}");
+        assert_eq!(app.userinfo(&tokens.access).await.status, 401, "{which}");
+        app.refresh(&tokens.refresh).await.expect_error("invalid_grant");
+        assert_eq!(inspect(&tokens.refresh)["active"], false, "{which}");
+    }
+    for wrong in [vec!["--user", "nobody"], vec!["--client", "nobody"], vec!["--session", "nobody"], vec![]] {
+        let out = with_input(&provider, &[&["tokens", "revoke"], wrong.as_slice()].concat(), "a.b.c");
+        assert_eq!(out.status.code(), Some(1), "{wrong:?}: {out:?}");
+    }
+    assert_eq!(with_input(&provider, &["tokens", "revoke", "--user", "a", "--client", "b"], "").status.code(), Some(2));
 }

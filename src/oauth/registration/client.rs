@@ -124,6 +124,7 @@ fn fill_in(house: &House, metadata: &ClientMetadata, findings: &mut Findings) ->
         tos_uri: metadata.tos_uri.clone(),
         contacts: metadata.contacts.clone().unwrap_or_default(),
         id_token_signed_response_alg: metadata.id_token_signed_response_alg.unwrap_or(default_alg),
+        introspection_signed_response_alg: metadata.introspection_signed_response_alg,
         default_max_age: metadata.default_max_age.map(|age| age.0),
         require_auth_time: metadata.require_auth_time.unwrap_or(false),
         first_party: metadata.first_party.unwrap_or(false),
@@ -418,12 +419,14 @@ fn check_lives(house: &House, settings: &ClientSettings, findings: &mut Findings
     if settings.default_max_age.is_some_and(|age| age > LONGEST_REFRESH) {
         findings.add("default_max_age", "it is out of bounds", "choose at most 365 days");
     }
-    if !house.algorithms.contains(&settings.id_token_signed_response_alg) {
-        findings.add(
-            "id_token_signed_response_alg",
-            format!("there is no key for {}", settings.id_token_signed_response_alg),
-            "name one of keys.algorithms",
-        );
+    let signed = [
+        ("id_token_signed_response_alg", Some(settings.id_token_signed_response_alg)),
+        ("introspection_signed_response_alg", settings.introspection_signed_response_alg),
+    ];
+    for (member, alg) in signed {
+        if let Some(alg) = alg.filter(|alg| !house.algorithms.contains(alg)) {
+            findings.add(member, format!("there is no key for {alg}"), "name one of keys.algorithms");
+        }
     }
 }
 

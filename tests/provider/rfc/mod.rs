@@ -22,3 +22,4 @@ mod rfc8707;
 mod rfc8707_token;
 mod rfc9068;
 mod rfc9700;
+mod rfc9701;

@@ -74,7 +74,8 @@ fn lately(at: Timestamp, session: &SessionId, known: &[Session]) -> Lately {
     let session = known.iter().find(|one| one.id == *session);
     Lately {
         at: at.as_seconds(),
-        device: session.map(|session| Device::from_user_agent(Some(session.device.as_str()).filter(|device| !device.is_empty()))),
+        device: session
+            .map(|session| Device::from_user_agent(Some(session.device.as_str()).filter(|device| !device.is_empty()))),
         address: session.map(|session| session.address.clone()).filter(|address| !address.is_empty()),
     }
 }
