@@ -25,6 +25,7 @@ use crate::keys::state::KeyState;
 use crate::keys::vault::{Purpose, Vault};
 use crate::keys::{KeysError, bootstrap, journal};
 use crate::oauth::provider::Provider;
+use crate::outbound::fetch::{BadAuthorities, Outbound};
 use crate::store::changes::Kind;
 use crate::store::directory::Directory;
 use crate::store::nodes::{self, Node};
@@ -64,6 +65,8 @@ pub struct App {
     pub status_lists: StatusLists,
     /// Cancelled when the house closes, for answers that have no end of their own.
     pub stopping: CancellationToken,
+    /// Calls to relying apps.
+    pub outbound: Outbound,
     process: String,
     /// Milliseconds by which the database's clock was ahead when it was last measured, or [`NOT_MEASURED`].
     clock_difference: AtomicI64,
@@ -79,6 +82,8 @@ pub enum StartError {
     Store(StoreError),
     /// The threads that hash passwords.
     Threads(std::io::Error),
+    /// The certificate authorities for calls to apps.
+    Outbound(BadAuthorities),
 }
 
 impl fmt::Display for StartError {
@@ -86,6 +91,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Keys(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Outbound(error) => error.fmt(f),
             Self::Threads(error) => write!(f, "the threads that hash passwords could not be started: {error}"),
         }
     }
@@ -121,6 +127,7 @@ impl App {
         let passwords = Passwords::start(password_policy(&config)).map_err(StartError::Threads)?;
         let accounts =
             Accounts::new(store.clone(), vault.clone(), passwords, throttle_policy(&config), session_policy(&config));
+        let outbound = Outbound::new(&config.outbound).map_err(StartError::Outbound)?;
         let provider = Arc::new(Provider {
             store: store.clone(),
             directory: Arc::new(Directory::load(&store, now).await?),
@@ -142,6 +149,7 @@ impl App {
             sightings: Sightings::default(),
             status_lists: StatusLists::default(),
             stopping: CancellationToken::new(),
+            outbound,
             process,
             clock_difference: AtomicI64::new(difference.unwrap_or(NOT_MEASURED)),
             reading: tokio::sync::Mutex::new(()),

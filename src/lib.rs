@@ -16,5 +16,6 @@ pub mod jobs;
 pub mod keys;
 pub mod logging;
 pub mod oauth;
+pub mod outbound;
 pub mod store;
 pub mod tokens;

@@ -122,6 +122,12 @@ struct Members {
     /// Where people may be led after signing out; may be given several times
     #[arg(long, value_name = "URI")]
     post_logout_redirect_uri: Vec<String>,
+    /// Where we tell the app that somebody signed out
+    #[arg(long, value_name = "URI")]
+    backchannel_logout_uri: Option<String>,
+    /// Where the browser tells the app that somebody signed out
+    #[arg(long, value_name = "URI")]
+    frontchannel_logout_uri: Option<String>,
     /// From where a browser app calls us; may be given several times
     #[arg(long, value_name = "ORIGIN")]
     allowed_origin: Vec<String>,
@@ -428,6 +434,8 @@ impl Members {
             ("application_type", &self.application_type),
             ("token_endpoint_auth_method", &self.auth_method),
             ("scope", &self.scope),
+            ("backchannel_logout_uri", &self.backchannel_logout_uri),
+            ("frontchannel_logout_uri", &self.frontchannel_logout_uri),
             ("refresh_token_delivery", &self.delivery),
         ];
         for (member, text) in texts {

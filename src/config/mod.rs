@@ -37,7 +37,9 @@ pub use environment::process_variables;
 pub use error::{ConfigError, Finding, Place, Warning};
 pub use issuer::Issuer;
 pub use listen::{Listen, ListenAddress};
-pub use sections::{Database, Keys, Limits, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens};
+pub use sections::{
+    Database, Keys, Limits, Outbound, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens,
+};
 pub use words::{LogFilter, LogFormat};
 
 use duration::{hours, seconds};
@@ -74,6 +76,8 @@ section! {
         pub passwords: Passwords = Passwords::default(),
         /// How much and how long.
         pub limits: Limits = Limits::default(),
+        /// Calls to relying apps.
+        pub outbound: Outbound = Outbound::default(),
         /// What the program tells about itself.
         pub telemetry: Telemetry = Telemetry::default(),
         /// The look of the pages people see.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::domain::alg::Alg;
+use crate::domain::origin::Origin;
 
 use super::colour::Colour;
 use super::database_url::DatabaseUrl;
@@ -194,6 +195,16 @@ section! {
         pub stale_log: Duration = seconds(5),
         /// Age of what a process remembers from which on it answers 503.
         pub stale_stop: Duration = seconds(30),
+    }
+}
+
+section! {
+    /// `[outbound]`: calls to relying apps, at addresses that these named.
+    pub struct Outbound {
+        /// Origins that may be called though they are private, at another port or plain http.
+        pub allow: Vec<Origin> = Vec::new(),
+        /// PEM file with certificate authorities beside those of the system.
+        pub extra_ca: Option<PathBuf> = None,
     }
 }
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::duration;
+use crate::domain::origin::Origin;
 
 /// Something that is told every setting of a configuration once, in the order of `config.toml`:
 /// the reader, the printer, the resolver of relative paths.
@@ -254,6 +255,19 @@ impl TextSetting for PathBuf {
 
     fn resolve(&mut self, base: &Path) {
         *self = base.join(&self);
+    }
+}
+
+impl TextSetting for Origin {
+    const WRITE: &'static str =
+        "Write an origin, such as \"https://app.internal:8443\": lower case, without path or trailing slash.";
+
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        Self::parse(text).map_err(|_| Wrong::new(format!("{text:?} is no origin"), <Self as TextSetting>::WRITE))
+    }
+
+    fn to_text(&self) -> String {
+        self.as_str().to_owned()
     }
 }
 

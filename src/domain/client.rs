@@ -10,6 +10,7 @@ use super::refresh_family::Retry;
 use super::scope::ScopeSet;
 use super::status::StatusIndex;
 use super::time::Timestamp;
+use super::web_uri::WebUri;
 
 /// What kind of program a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -120,6 +121,18 @@ pub struct ClientSettings {
     pub token_endpoint_auth_method: AuthMethod,
     pub redirect_uris: Vec<RedirectUri>,
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it is told by us that somebody signed out.
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<WebUri>,
+    /// Whether it asks for `sid` there. It always gets it.
+    #[serde(default)]
+    pub backchannel_logout_session_required: bool,
+    /// Where it is told by the browser that somebody signed out.
+    #[serde(default)]
+    pub frontchannel_logout_uri: Option<WebUri>,
+    /// Whether it asks for `iss` and `sid` there. It always gets them.
+    #[serde(default)]
+    pub frontchannel_logout_session_required: bool,
     pub allowed_origins: Vec<Origin>,
     pub grant_types: Vec<GrantType>,
     pub scope: ScopeSet,

@@ -71,46 +71,26 @@ impl RedirectUri {
     /// # Errors
     /// [`BadRedirectUri`] with what is wrong and what to write.
     pub fn register(text: &str) -> Result<Self, BadRedirectUri> {
-        if text.is_empty() || text.len() > 2048 {
-            return Err(BadRedirectUri("a redirect URI has 1 to 2048 characters"));
-        }
-        if text.bytes().any(|b| b <= b' ' || b >= 0x7f) {
-            return Err(BadRedirectUri(
-                "a redirect URI has no spaces, control characters or characters outside ASCII; percent-encode them",
-            ));
-        }
-        if text.contains(['\\', '*', '"', '<', '>', '^', '`', '{', '|', '}']) {
-            return Err(BadRedirectUri(
-                "a redirect URI has no wildcards, backslashes, quotes, angle brackets or braces; write each URI out",
-            ));
-        }
-        let Some((scheme, rest)) = text.split_once(':') else {
-            return Err(BadRedirectUri("a redirect URI is absolute; begin it with https://"));
-        };
-        let url = Url::parse(text).map_err(|_| BadRedirectUri("a redirect URI is a valid absolute URI"))?;
-        if url.scheme() != scheme {
-            return Err(BadRedirectUri("write the scheme of a redirect URI in lower case"));
-        }
-        if text.contains('#') {
-            return Err(BadRedirectUri("a redirect URI has no fragment"));
-        }
+        let (scheme, rest, url) = plain(text).map_err(BadRedirectUri)?;
         if url.query_pairs().any(|(name, _)| ANSWER_PARAMETERS.contains(&name.as_ref())) {
             return Err(BadRedirectUri(
                 "the query of a redirect URI may not hold names that the answer uses (code, state, iss, error …)",
             ));
         }
         let target = match scheme {
-            "https" => web_target(&url, rest)?,
-            "http" => match web_target(&url, rest)? {
-                Target::Https { host, .. } if is_loopback(&host) => {
-                    Target::Loopback { host, origin: url.origin().ascii_serialization() }
+            "https" | "http" => {
+                let host = plain_host(&url, rest).map_err(BadRedirectUri)?;
+                let origin = url.origin().ascii_serialization();
+                match scheme {
+                    "https" => Target::Https { host, origin },
+                    _ if is_loopback(&host) => Target::Loopback { host, origin },
+                    _ => {
+                        return Err(BadRedirectUri(
+                            "http is for programs on the person's own machine (http://127.0.0.1/…); use https",
+                        ));
+                    }
                 }
-                _ => {
-                    return Err(BadRedirectUri(
-                        "http is for programs on the person's own machine (http://127.0.0.1/…); use https",
-                    ));
-                }
-            },
+            }
             other => private_use_target(other)?,
         };
         Ok(Self { text: text.to_owned(), target })
@@ -179,31 +159,56 @@ pub fn is_loopback(host: &str) -> bool {
         || host.strip_suffix(".localhost").is_some_and(|name| !name.is_empty())
 }
 
-fn web_target(url: &Url, rest: &str) -> Result<Target, BadRedirectUri> {
+/// The parts of an absolute URI that is written as one reads it: its scheme, what follows the colon, and what a parser makes of it.
+pub(super) fn plain(text: &str) -> Result<(&str, &str, Url), &'static str> {
+    if text.is_empty() || text.len() > 2048 {
+        return Err("a URI has 1 to 2048 characters");
+    }
+    if text.bytes().any(|b| b <= b' ' || b >= 0x7f) {
+        return Err("a URI has no spaces, control characters or characters outside ASCII; percent-encode them");
+    }
+    if text.contains(['\\', '*', '"', '<', '>', '^', '`', '{', '|', '}']) {
+        return Err("a URI has no wildcards, backslashes, quotes, angle brackets or braces; write each URI out");
+    }
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Err("the URI is absolute; begin it with https://");
+    };
+    let url = Url::parse(text).map_err(|_| "write a valid absolute URI")?;
+    if url.scheme() != scheme {
+        return Err("write the scheme in lower case");
+    }
+    if text.contains('#') {
+        return Err("the URI has no fragment; leave out # and what follows");
+    }
+    Ok((scheme, rest, url))
+}
+
+/// The host of a URI of the web. The parser may have understood another host than a person reads (`0x7f.1`, `EXAMPLE.com`): only
+/// its own spelling is taken.
+pub(super) fn plain_host(url: &Url, rest: &str) -> Result<String, &'static str> {
     let Some(after) = rest.strip_prefix("//") else {
-        return Err(BadRedirectUri("write // after the scheme of a redirect URI"));
+        return Err("write // after the scheme");
     };
     let authority = after.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err(BadRedirectUri("a redirect URI has no user name or password before its host"));
+        return Err("leave out the user name and password before the host");
     }
     let host = match url.host() {
         Some(Host::Domain(name)) => name.to_owned(),
         Some(Host::Ipv4(address)) => address.to_string(),
         Some(Host::Ipv6(address)) => format!("[{address}]"),
-        None => return Err(BadRedirectUri("a redirect URI has a host")),
+        None => return Err("name a host"),
     };
-    // The parser may have understood another host than a person reads (0x7f.1, EXAMPLE.com): only its own spelling is taken.
     let spelled = match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.clone(),
     };
     if authority != spelled {
-        return Err(BadRedirectUri(
-            "write the host of a redirect URI in its plain form: lower case, no default port, addresses in dotted or bracketed form",
-        ));
+        return Err(
+            "write the host in its plain form: lower case, no default port, addresses in dotted or bracketed form",
+        );
     }
-    Ok(Target::Https { host, origin: url.origin().ascii_serialization() })
+    Ok(host)
 }
 
 fn private_use_target(scheme: &str) -> Result<Target, BadRedirectUri> {

@@ -1,6 +1,7 @@
 //! Work without a request. Every job is idempotent, works in small steps and stops between them.
 
 pub mod clock;
+pub mod deliver;
 pub mod follow_changes;
 pub mod nodes;
 pub mod note_sightings;
@@ -39,6 +40,7 @@ impl Jobs {
         jobs.tasks.spawn(note_sightings::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(status_lists::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(deliver::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(seal_audit::run(app.clone(), jobs.stop.clone()));
         jobs
     }

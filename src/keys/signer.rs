@@ -23,6 +23,8 @@ pub enum Typ {
     IdToken,
     /// A status list (draft-ietf-oauth-status-list §5.1).
     StatusList,
+    /// A logout token (OpenID Connect Back-Channel Logout 1.0 §2.4).
+    LogoutToken,
     /// The key history (OpenID Federation §8.7).
     KeyHistory,
     /// A checkpoint of the audit chain: no token, and nobody's but ours to read.
@@ -31,8 +33,14 @@ pub enum Typ {
 
 impl Typ {
     /// All of them, in the order of the enum.
-    const ALL: [Self; 5] =
-        [Self::AccessToken, Self::IdToken, Self::StatusList, Self::KeyHistory, Self::AuditCheckpoint];
+    const ALL: [Self; 6] = [
+        Self::AccessToken,
+        Self::IdToken,
+        Self::LogoutToken,
+        Self::StatusList,
+        Self::KeyHistory,
+        Self::AuditCheckpoint,
+    ];
 
     /// The value of the header's `typ`.
     #[must_use]
@@ -41,6 +49,7 @@ impl Typ {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
             Self::StatusList => "statuslist+jwt",
+            Self::LogoutToken => "logout+jwt",
             Self::KeyHistory => "jwk-set+jwt",
             Self::AuditCheckpoint => "audit-checkpoint+jwt",
         }

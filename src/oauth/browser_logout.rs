@@ -61,9 +61,9 @@ pub async fn sign_out(
     let actor = format!("user:{}", standing.user.id);
     if with_session && extent == Extent::Session {
         let session: SessionId = standing.grant.session_id.clone();
-        let refresh_of =
+        let ended =
             provider.store.write(async move |tx| end_session::end_session(tx, &session, &actor, now).await).await?;
-        return Ok(Cleared { refresh_of, session: true });
+        return Ok(Cleared { refresh_of: ended.refresh_of, session: true });
     }
     let grant = family.grant_id.clone();
     provider

@@ -9,15 +9,16 @@ use super::params::Params;
 use super::provider::Provider;
 use crate::domain::client::Client;
 use crate::domain::grant::EndReason;
-use crate::domain::id::{ClientId, SessionId};
+use crate::domain::id::{ClientId, SessionId, Sid};
 use crate::domain::redirect_uri::RedirectUri;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
-use crate::store::{StoreError, Tx, grants};
+use crate::domain::web_uri::WebUri;
+use crate::store::{StoreError, Tx, grants, outbox};
 use crate::tokens::revoke::{self, What};
 
 /// A checked request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EndSessionRequest {
     hint: Option<IdTokenHint>,
     /// The app that asks, if it is known.
@@ -107,8 +108,17 @@ impl EndSessionRequest {
     }
 }
 
-/// Ends a session and all grants linked to it. Returns the clients whose refresh cookies its browser may hold: computed from
-/// its families, since Strict cookies do not come along when a cross-site app starts a sign-out.
+/// What a browser has to hear of a session that was ended in it.
+#[derive(Debug, Default)]
+pub struct EndedHere {
+    /// The clients whose refresh cookies it may hold: computed from the session's families, since Strict cookies do not come along
+    /// when a cross-site app starts a sign-out.
+    pub refresh_of: Vec<ClientId>,
+    /// The clients that were given something in the session, and what they call it.
+    pub clients: Vec<(ClientId, Sid)>,
+}
+
+/// Ends a session and all grants linked to it.
 ///
 /// # Errors
 /// If the database refuses.
@@ -117,8 +127,21 @@ pub async fn end_session(
     session: &SessionId,
     actor: &str,
     now: Timestamp,
-) -> Result<Vec<ClientId>, StoreError> {
-    let clients = grants::cookie_clients_of(tx, session).await?;
+) -> Result<EndedHere, StoreError> {
+    let refresh_of = grants::cookie_clients_of(tx, session).await?;
+    let clients = outbox::clients_of(tx, session).await?;
     revoke::end(tx, What::Session(session), EndReason::SignedOut, actor, now).await?;
-    Ok(clients)
+    Ok(EndedHere { refresh_of, clients })
+}
+
+/// The addresses that the browser shall load so that these apps forget the person there too (OpenID Connect Front-Channel
+/// Logout 1.0 §2).
+#[must_use]
+pub fn frames(clients: &[(ClientId, Sid)], provider: &Provider) -> Vec<WebUri> {
+    let directory = provider.directory.snapshot();
+    let frame = |(id, sid): &(ClientId, Sid)| {
+        let uri = directory.client(id.as_str())?.settings.frontchannel_logout_uri.clone()?;
+        Some(uri.with(&[("iss", provider.issuer_id()), ("sid", sid.as_str())]))
+    };
+    clients.iter().filter_map(frame).collect()
 }

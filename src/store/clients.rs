@@ -30,11 +30,12 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     changes::bump(tx, Kind::Clients).await?;
     let status = status_lists::allocate(tx, None, 1, now).await?.start();
-    let (tag, settings) = (cookie_tag(id), text_of(settings)?);
+    let (tag, is_told) = (cookie_tag(id), settings.backchannel_logout_uri.is_some());
+    let settings = text_of(settings)?;
     on!(tx, |db| {
         sqlx::query(
         "INSERT INTO clients (client_id, cookie_tag, settings, secret_mac, status_list, status_index, created_at, updated_at, \
-         not_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)"
+         not_before, told_of_logouts) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, $8)"
     )
     .bind(id.as_str())
     .bind(tag.as_str())
@@ -43,6 +44,7 @@ pub async fn insert(
     .bind(status.list)
     .bind(status.index)
     .bind(now.as_seconds())
+    .bind(is_told)
     .execute(db)
     .await
     .map(drop)
@@ -60,14 +62,18 @@ pub async fn replace(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     changes::bump(tx, Kind::Clients).await?;
+    let is_told = settings.backchannel_logout_uri.is_some();
     let settings = text_of(settings)?;
-    let hit = on!(tx, |db| sqlx::query("UPDATE clients SET settings = $2, updated_at = $3 WHERE client_id = $1")
-        .bind(id.as_str())
-        .bind(settings.as_str())
-        .bind(now.as_seconds())
-        .execute(db)
-        .await
-        .map(|done| done.rows_affected()))?;
+    let hit = on!(tx, |db| sqlx::query(
+        "UPDATE clients SET settings = $2, updated_at = $3, told_of_logouts = $4 WHERE client_id = $1"
+    )
+    .bind(id.as_str())
+    .bind(settings.as_str())
+    .bind(now.as_seconds())
+    .bind(is_told)
+    .execute(db)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(hit == 1)
 }
 

@@ -57,13 +57,15 @@ pub enum Expiring {
     Addresses,
     /// Apps that the waiting key signed for.
     Canaries,
+    /// What others were told, or could not be told.
+    Outbox,
     /// Processes that ended without a word.
     Nodes,
 }
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AuthorizeRequests,
         Self::Codes,
         Self::Attempts,
@@ -79,6 +81,7 @@ impl Expiring {
         Self::Sightings,
         Self::Addresses,
         Self::Canaries,
+        Self::Outbox,
         Self::Nodes,
     ];
 
@@ -155,6 +158,11 @@ impl Expiring {
             Self::Canaries => (
                 "DELETE FROM key_canaries WHERE (client_id, kid) IN \
                  (SELECT client_id, kid FROM key_canaries WHERE until <= $1 ORDER BY until LIMIT $2)",
+                DAY,
+            ),
+            Self::Outbox => (
+                "DELETE FROM outbox WHERE id IN \
+                 (SELECT id FROM outbox WHERE finished_at <= $1 ORDER BY finished_at LIMIT $2)",
                 DAY,
             ),
             Self::Nodes => (

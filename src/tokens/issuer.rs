@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::access::AccessClaims;
 use super::id_token::IdClaims;
+use super::logout::LogoutClaims;
 use crate::domain::alg::Alg;
 use crate::domain::client::Delivery;
 use crate::domain::refresh_token::RefreshToken;
@@ -164,6 +165,14 @@ impl TokenIssuer {
             }
         }
         Ok(Issued { response, cookie })
+    }
+
+    /// Signs the claims of a logout token as its app takes ID tokens.
+    ///
+    /// # Errors
+    /// [`CannotSign`]: to be tried again.
+    pub fn sign_logout(&self, alg: Alg, claims: &LogoutClaims, now: Timestamp) -> Result<String, CannotSign> {
+        self.jws(claims.client(), alg, Typ::LogoutToken, claims, now)
     }
 
     fn jws(

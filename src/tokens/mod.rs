@@ -5,6 +5,7 @@
 //! | `issuer.rs`       | what was granted in, a signed response out                     |
 //! | `access.rs`       | access tokens: claims, and reading them back as pointers       |
 //! | `id_token.rs`     | ID tokens                                                      |
+//! | `logout.rs`       | logout tokens                                                  |
 //! | `refresh.rs`      | presenting a generation: next, the same again, or the end      |
 //! | `revoke.rs`       | the one procedure that ends sessions, grants and families      |
 //! | `key_desk.rs`     | what an admin can do about keys                                |
@@ -20,6 +21,7 @@ pub mod grant_mac;
 pub mod id_token;
 pub mod issuer;
 pub mod key_desk;
+pub mod logout;
 pub mod refresh;
 pub mod revoke;
 pub mod status_index;

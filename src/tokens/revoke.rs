@@ -11,6 +11,7 @@ use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::store::audit::{self, Event};
 use crate::store::endings::{self, Grants};
+use crate::store::outbox::{self, JustEnded, Of};
 use crate::store::{Store, StoreError, Tx, consents, users};
 
 /// What to end.
@@ -70,8 +71,11 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<Ended, StoreError> {
     let sessions = end_sessions(tx, what, reason, now).await?;
-    let grants = endings::end_grants(tx, grants_of(what, reason), None, reason, now).await?.ids;
-    let ended = Ended { sessions, grants };
+    let some = endings::end_grants(tx, grants_of(what, reason), None, reason, now).await?;
+    let ended = Ended { sessions, grants: some.ids };
+    if !ended.is_empty() {
+        tell(tx, what, (None, some.go_on_after.as_ref()), reason, now).await?;
+    }
     // An alarm is worth a row even when a neighbour ended the rows a moment before.
     if !ended.is_empty() || reason.is_alarm() {
         record(tx, what, reason, &ended, actor, now).await?;
@@ -119,6 +123,7 @@ pub async fn end_rest(
                 let what = whole.what();
                 let some = endings::end_grants(tx, grants_of(what, reason), from.as_ref(), reason, now).await?;
                 let ended = Ended { sessions: Vec::new(), grants: some.ids };
+                tell(tx, what, (from.as_ref(), some.go_on_after.as_ref()), reason, now).await?;
                 if !ended.is_empty() {
                     record(tx, what, reason, &ended, &actor, now).await?;
                 }
@@ -147,7 +152,13 @@ pub async fn end_all(store: &Store, reason: EndReason, actor: &str, now: Timesta
     }
     let mut after = Some(String::new());
     while let Some(from) = after {
-        let (some, next) = store.write(async move |tx| endings::end_all_grants(tx, &from, reason, now).await).await?;
+        let end = async move |tx: &mut Tx| {
+            let (some, next) = endings::end_all_grants(tx, &from, reason, now).await?;
+            let ended = JustEnded { after: &from, until: next.as_deref(), reason, now };
+            outbox::tell_of_logout(tx, Of::All, ended).await?;
+            Ok((some, next))
+        };
+        let (some, next) = store.write(end).await?;
         (grants, after) = (grants + some, next);
     }
     let actor = actor.to_owned();
@@ -222,6 +233,54 @@ fn grants_of(what: What<'_>, reason: EndReason) -> Grants<'_> {
         What::Client(client) => Grants::Client(client),
         What::Consent { user, client } => Grants::Consent { user, client },
         What::Grant(id) => Grants::One(id),
+    }
+}
+
+/// Tells the apps that asked for it (OpenID Connect Back-Channel Logout 1.0): of what ended among the grants between two ids. Nothing
+/// is told of what an app did itself, or what goes on under another grant.
+async fn tell(
+    tx: &mut Tx,
+    what: What<'_>,
+    (after, until): (Option<&GrantId>, Option<&GrantId>),
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !is_told(what, reason) {
+        return Ok(());
+    }
+    let of = match what {
+        // Few, and none of it is left to a further unit: apps whose grants are over are told as well.
+        What::Session(id) => {
+            return outbox::tell_of_logout(tx, Of::Session(id), JustEnded { after: "", until: None, reason, now })
+                .await;
+        }
+        What::SessionsOf { user, .. } | What::User(user) => Of::User(user),
+        What::Client(client) => Of::Client(client),
+        What::Consent { user, client } => Of::Consent { user, client },
+        What::Grant(id) => Of::Grant(id),
+    };
+    let ended = JustEnded { after: after.map_or("", GrantId::as_str), until: until.map(GrantId::as_str), reason, now };
+    outbox::tell_of_logout(tx, of, ended).await
+}
+
+fn is_told(what: What<'_>, reason: EndReason) -> bool {
+    match reason {
+        // A grant alone is ended so by its own app.
+        EndReason::SignedOut => !matches!(what, What::Grant(_)),
+        EndReason::OtherPerson
+        | EndReason::PasswordChanged
+        | EndReason::UserDisabled
+        | EndReason::ClientDisabled
+        | EndReason::ConsentWithdrawn
+        | EndReason::Admin
+        | EndReason::HostLost => true,
+        EndReason::Replaced
+        | EndReason::Revoked
+        | EndReason::CodeReuse
+        | EndReason::RefreshReuse
+        | EndReason::LostAnswer
+        | EndReason::Retries
+        | EndReason::Subject => false,
     }
 }
 

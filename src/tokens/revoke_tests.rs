@@ -196,3 +196,112 @@ async fn the_status_bits_of_a_removed_person_stay_set() {
         ["1", "2", "3"]
     );
 }
+
+/// Who would be told, as `client session`.
+async fn told(store: &TestStore) -> Vec<String> {
+    store.texts("SELECT client_id || ' ' || session_id FROM outbox ORDER BY client_id, session_id").await
+}
+
+/// The [`house`], whose apps want to be told of sign-outs.
+async fn house_of_apps_that_ask() -> TestStore {
+    let store = house().await;
+    store.run("UPDATE clients SET told_of_logouts = TRUE").await;
+    store
+}
+
+#[tokio::test]
+async fn every_app_that_was_given_something_in_a_session_is_told_of_its_end() {
+    let store = house_of_apps_that_ask().await;
+    // One of c1 is over for long, and there are two of it in the session.
+    store
+        .run(
+            "INSERT INTO grants (id, user_id, client_id, session_id, sid, session_linked, scope, resources, claims, auth_time, \
+             acr, amr, delivery, status_list, status_index, created_at, last_used_at, expires_at, ended_at, reason, mac) VALUES \
+             ('g0', 'u1', 'c1', 's1', '', TRUE, '', '', '', 0, '', '', 'body', 1, 9, 0, 0, 0, 7, 'revoked', '')",
+        )
+        .await;
+    store.run("UPDATE grants SET ended_at = 9, reason = 'revoked' WHERE id = 'g1'").await;
+    let session = id(|id| SessionId::new(id), "s1");
+    ended(&store, What::Session(session), EndReason::SignedOut).await;
+    assert_eq!(told(&store).await, ["c1 s1", "c2 s1"]);
+    assert_eq!(store.texts("SELECT sub FROM outbox").await, ["u1", "u1"]);
+    // What is over already is not told again.
+    store.run("DELETE FROM outbox").await;
+    ended(&store, What::Session(session), EndReason::Admin).await;
+    assert_eq!(told(&store).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn apps_are_told_of_what_others_end_and_not_of_what_they_end_themselves() {
+    let (u1, c2) = (id(|id| UserId::new(id), "u1"), id(|id| ClientId::new(id), "c2"));
+    let (s2, g3) = (id(|id| SessionId::new(id), "s2"), id(|id| GrantId::new(id), "g3"));
+    for (what, reason, expected) in [
+        (What::Session(s2), EndReason::OtherPerson, &["c2 s2"][..]),
+        (What::SessionsOf { user: u1, keep: Some(s2) }, EndReason::SignedOut, &["c1 s1", "c2 s1"]),
+        (What::SessionsOf { user: u1, keep: None }, EndReason::Admin, &["c1 s1", "c2 s1", "c2 s2"]),
+        (What::SessionsOf { user: u1, keep: None }, EndReason::PasswordChanged, &["c1 s1", "c2 s1", "c2 s2"]),
+        (What::User(u1), EndReason::UserDisabled, &["c1 s1", "c2 s1", "c2 s2"]),
+        (What::Client(c2), EndReason::ClientDisabled, &["c2 s1", "c2 s2"]),
+        (What::Consent { user: u1, client: c2 }, EndReason::ConsentWithdrawn, &["c2 s1", "c2 s2"]),
+        (What::Grant(g3), EndReason::Admin, &["c2 s1"]),
+        (What::Grant(g3), EndReason::ConsentWithdrawn, &["c2 s1"]),
+        // The app itself, or what only looks like an end.
+        (What::Grant(g3), EndReason::SignedOut, &[]),
+        (What::Grant(g3), EndReason::Revoked, &[]),
+        (What::Grant(g3), EndReason::Replaced, &[]),
+        (What::Grant(g3), EndReason::CodeReuse, &[]),
+        (What::Grant(g3), EndReason::RefreshReuse, &[]),
+        (What::Grant(g3), EndReason::LostAnswer, &[]),
+        (What::Grant(g3), EndReason::Retries, &[]),
+        (What::Grant(g3), EndReason::Subject, &[]),
+    ] {
+        let store = house_of_apps_that_ask().await;
+        ended(&store, what, reason).await;
+        assert_eq!(told(&store).await, expected, "{what:?} {reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_ask_is_not_told() {
+    let store = house_of_apps_that_ask().await;
+    store.run("UPDATE clients SET told_of_logouts = FALSE WHERE client_id = 'c1'").await;
+    ended(&store, What::User(id(|id| UserId::new(id), "u1")), EndReason::UserDisabled).await;
+    assert_eq!(told(&store).await, ["c2 s1", "c2 s2"]);
+}
+
+#[tokio::test]
+async fn a_removed_person_is_still_known_to_the_notice() {
+    let store = house_of_apps_that_ask().await;
+    let user = id(|id| UserId::new(id), "u1");
+    store
+        .write(async move |tx| {
+            end(tx, What::User(user), EndReason::UserDisabled, "cli", NOW).await?;
+            users::remove(tx, user, NOW).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(store.texts("SELECT DISTINCT sub FROM outbox").await, ["u1"]);
+    assert_eq!(told(&store).await, ["c1 s1", "c2 s1", "c2 s2"]);
+}
+
+#[tokio::test]
+async fn what_ends_in_batches_is_told_once_for_each_session_and_app() {
+    for (what, whole) in [
+        (What::Client(id(|id| ClientId::new(id), "c1")), Whole::Client(ClientId::new("c1"))),
+        (What::User(id(|id| UserId::new(id), "u2")), Whole::User(UserId::new("u2"))),
+        (What::SessionsOf { user: id(|id| UserId::new(id), "u2"), keep: None }, Whole::SessionsOf(UserId::new("u2"))),
+    ] {
+        let store = house_of_apps_that_ask().await;
+        many(&store).await;
+        store.run("UPDATE grants SET session_id = 's4' WHERE id = 'm4499'").await;
+        store.write(async move |tx| end(tx, what, EndReason::Admin, "cli", NOW).await).await.unwrap();
+        end_rest(&store, &whole, EndReason::Admin, "cli", NOW).await.unwrap();
+        let told = told(&store).await;
+        for expected in ["c1 s3", "c1 s4"] {
+            assert_eq!(told.iter().filter(|one| *one == expected).count(), 1, "{what:?}: {expected} in {told:?}");
+        }
+    }
+    let store = house_of_apps_that_ask().await;
+    end_all(&store, EndReason::HostLost, "cli", NOW).await.unwrap();
+    assert_eq!(told(&store).await, ["c1 s1", "c1 s3", "c2 s1", "c2 s2"]);
+}

@@ -1,6 +1,6 @@
 //! The built program in processes of its own, and what may happen to them: killed under load, started twice at once, stopped in
 //! the midst of a request, a database that is too new, a disk that is full, the master key of another house, one that is being turned, and
-//! signing keys that turn.
+//! signing keys that turn; and an app that was being told of a sign-out.
 //!
 //! On SQLite, or on PostgreSQL in a schema of its own for each test where `TEST_DATABASE_URL` names one. The short setting is part
 //! of every `cargo test`; `FRONTDESK_TESTS=long` kills and races far more often.
@@ -27,6 +27,7 @@ mod rewrap;
 mod stop;
 mod support;
 mod together;
+mod told;
 mod turning;
 
 /// How often something is done: in the short setting, and with `FRONTDESK_TESTS=long`.

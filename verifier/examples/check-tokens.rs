@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use frontdesk_verifier::{Verifier, VerifyError};
+use frontdesk_verifier::{StatusPolicy, Verifier, VerifyError};
 use tokio::sync::watch::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -55,6 +55,8 @@ async fn main() -> Result<(), Failed> {
                 .min_freshness(Duration::from_secs(kept.min(30)))
                 .cool_down(Duration::from_millis(100))
                 .refetches_per_minute(0)
+                // This is about keys: whether a session has ended is not asked.
+                .status_policy(StatusPolicy::Off)
                 .build()?;
             verifiers.insert(name.clone(), verifier);
         }

@@ -1,8 +1,9 @@
 //! The tower layers and the extractor for axum.
 
+mod require;
+
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::FromRequestParts;
@@ -16,6 +17,8 @@ use crate::challenge::Refusal;
 use crate::credentials::Credentials;
 use crate::principal::Principal;
 use crate::verifier::Verifier;
+
+pub use require::{Require, RequireService, require_acr, require_recent_sign_in, require_scope};
 
 /// Lets only requests with a good access token pass and hands on the [`Principal`].
 ///
@@ -87,61 +90,6 @@ where
                 Err(refusal) => Ok(refusal.into_response()),
             }
         })
-    }
-}
-
-/// Lets only requests pass whose token was granted these scope values, separated by spaces.
-///
-/// Goes inside of a [`BearerLayer`], on a router or on a single route:
-/// `get(notes).layer(require_scope("notes:read"))`. Others get 403 `insufficient_scope`.
-pub fn require_scope(scope: impl Into<Arc<str>>) -> RequireScope {
-    RequireScope { scope: scope.into() }
-}
-
-/// The layer that [`require_scope`] makes.
-#[derive(Debug, Clone)]
-pub struct RequireScope {
-    scope: Arc<str>,
-}
-
-impl<S> Layer<S> for RequireScope {
-    type Service = RequireScopeService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RequireScopeService { inner, scope: Arc::clone(&self.scope) }
-    }
-}
-
-/// The service that [`RequireScope`] makes.
-#[derive(Debug, Clone)]
-pub struct RequireScopeService<S> {
-    inner: S,
-    scope: Arc<str>,
-}
-
-impl<S, B> Service<Request<B>> for RequireScopeService<S>
-where
-    S: Service<Request<B>, Response = Response>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let refusal = match request.extensions().get::<Principal>() {
-            Some(principal) => principal.require(&self.scope).err().map(Refusal::into_response),
-            None => Some(no_bearer_layer()),
-        };
-        match refusal {
-            Some(refusal) => Box::pin(ready(Ok(refusal))),
-            None => Box::pin(self.inner.call(request)),
-        }
     }
 }
 

@@ -11,9 +11,13 @@ use crate::cache::{CacheSettings, KeyCache, MAX_FRESHNESS};
 use crate::challenge::Challenge;
 use crate::clock::{Clock, SystemClock};
 use crate::cooldown::Pace;
+use crate::denied::DeniedKids;
 use crate::fetch::{Fetch, HttpFetch};
 use crate::issuer::Issuer;
-use crate::verifier::{Rules, Verifier};
+use crate::status::{MAX_POLL, StatusCache, StatusParts, StatusPolicy, StatusSettings, Unreachable};
+use crate::stream::{Parts as StreamParts, RevocationStream};
+use crate::trust::Trust;
+use crate::verifier::{Parts, Rules, Verifier};
 
 /// Greatest leeway.
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
@@ -27,9 +31,11 @@ pub struct VerifierBuilder {
     realm: Option<String>,
     resource_metadata: Option<String>,
     cache: CacheSettings,
+    status: StatusSettings,
     clock: Arc<dyn Clock>,
-    fetch: Option<Box<dyn Fetch>>,
+    fetch: Option<Arc<dyn Fetch>>,
     app: Option<String>,
+    stream: Option<(String, String)>,
 }
 
 impl VerifierBuilder {
@@ -46,9 +52,17 @@ impl VerifierBuilder {
                 max_stale: Duration::from_secs(60 * 60),
                 pace: Pace { cool_down: Duration::from_secs(10), refetches_per_minute: 6 },
             },
+            status: StatusSettings {
+                policy: StatusPolicy::default(),
+                unreachable: Unreachable::default(),
+                min_poll: Duration::from_secs(2),
+                first_sight: Duration::from_millis(500),
+                max_memory: 256 * 1024 * 1024,
+            },
             clock: Arc::new(SystemClock::new()),
             fetch: None,
             app: None,
+            stream: None,
         }
     }
 
@@ -60,7 +74,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// The algorithms to accept. Default: RS256 and ES256.
+    /// The algorithms to accept, of access tokens and status lists. Default: RS256 and ES256.
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
@@ -122,6 +136,57 @@ impl VerifierBuilder {
         self
     }
 
+    /// When the status of a token is looked up. Default: for each token that names a status list.
+    #[must_use]
+    pub fn status_policy(mut self, policy: StatusPolicy) -> Self {
+        self.status.policy = policy;
+        self
+    }
+
+    /// What happens while a status list cannot be renewed. Default: the last one counts until its
+    /// `exp`.
+    #[must_use]
+    pub fn status_unreachable(mut self, unreachable: Unreachable) -> Self {
+        self.status.unreachable = unreachable;
+        self
+    }
+
+    /// How long a caller waits for a status list that is not there yet. Default 500 milliseconds.
+    #[must_use]
+    pub fn status_first_sight(mut self, longest: Duration) -> Self {
+        self.status.first_sight = longest;
+        self
+    }
+
+    /// Least time between two polls of a status list, whatever its `ttl` says. Default 2 seconds.
+    /// The longest is 300 seconds.
+    #[must_use]
+    pub fn status_min_poll(mut self, pause: Duration) -> Self {
+        self.status.min_poll = pause;
+        self
+    }
+
+    /// Most memory that all status lists together may take, in bytes. Default 256 MiB; each of
+    /// Frontdesk's lists takes 128 KiB. A list that does not fit in is refused.
+    #[must_use]
+    pub fn status_max_memory(mut self, bytes: usize) -> Self {
+        self.status.max_memory = bytes;
+        self
+    }
+
+    /// Listens to the issuer's revocation stream, so that a revocation counts within a second
+    /// instead of with the next poll. Your service must be registered with the issuer with the
+    /// scope `frontdesk:revocations`.
+    ///
+    /// Listening begins with the first token, or with [`Verifier::warm_up`]. While the stream cannot
+    /// be had, lists are polled as without it. A [`Fetch`] of your own must have
+    /// [`send`](Fetch::send) and [`open`](Fetch::open).
+    #[must_use]
+    pub fn revocation_stream(mut self, client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        self.stream = Some((client_id.into(), client_secret.into()));
+        self
+    }
+
     /// Uses another clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -141,7 +206,7 @@ impl VerifierBuilder {
     /// Uses another way to read documents from the issuer.
     #[must_use]
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
-        self.fetch = Some(Box::new(fetch));
+        self.fetch = Some(Arc::new(fetch));
         self
     }
 
@@ -164,17 +229,44 @@ impl VerifierBuilder {
         if self.cache.min_freshness > MAX_FRESHNESS.min(self.cache.max_stale) {
             return Err(BuildError::Freshness);
         }
+        if self.status.min_poll.is_zero() || self.status.min_poll > MAX_POLL {
+            return Err(BuildError::Poll);
+        }
+        if self.stream.as_ref().is_some_and(|(id, secret)| id.is_empty() || secret.is_empty()) {
+            return Err(BuildError::Stream);
+        }
         let realm = self.realm.as_ref().unwrap_or(first);
         let challenge = Challenge::new(realm, self.resource_metadata.as_deref());
         let fetch = match self.fetch {
             Some(fetch) => fetch,
             None => {
-                Box::new(HttpFetch::for_issuer(&issuer, app_header(self.app.as_deref())?).map_err(BuildError::Http)?)
+                Arc::new(HttpFetch::for_issuer(&issuer, app_header(self.app.as_deref())?).map_err(BuildError::Http)?)
             }
         };
         let rules = Rules { audiences: self.audiences, algorithms: self.algorithms, leeway: self.leeway.as_secs() };
-        let keys = KeyCache::new(issuer, fetch, Arc::clone(&self.clock), self.cache);
-        Ok(Verifier::new(rules, keys, self.clock, challenge))
+        let keys = KeyCache::new(issuer, Arc::clone(&fetch), Arc::clone(&self.clock), self.cache);
+        let trust = Arc::new(Trust { keys, denied: DeniedKids::default() });
+        let status = StatusCache::new(StatusParts {
+            trust: Arc::clone(&trust),
+            fetch: Arc::clone(&fetch),
+            clock: Arc::clone(&self.clock),
+            settings: self.status,
+            algorithms: rules.algorithms.clone(),
+            leeway: rules.leeway,
+        });
+        // Without lists there is nothing that the stream could make faster.
+        let credentials = self.stream.filter(|_| self.status.policy != StatusPolicy::Off);
+        let stream = credentials.map(|(client_id, client_secret)| {
+            RevocationStream::new(StreamParts {
+                client_id,
+                client_secret,
+                trust: Arc::clone(&trust),
+                status: status.feed(),
+                fetch,
+                clock: Arc::clone(&self.clock),
+            })
+        });
+        Ok(Verifier::new(Parts { rules, trust, status, stream, clock: self.clock, challenge }))
     }
 }
 
@@ -207,6 +299,10 @@ pub enum BuildError {
     Leeway,
     /// The least freshness is more than 15 minutes or more than `max_stale`.
     Freshness,
+    /// The least time between two polls of a status list is zero or more than 300 seconds.
+    Poll,
+    /// The stream's client id or secret is empty.
+    Stream,
     /// The client id is empty or not printable ASCII.
     App,
     /// The HTTP client could not be made.
@@ -221,6 +317,8 @@ impl fmt::Display for BuildError {
             Self::NoAlgorithm => formatter.write_str("at least one algorithm must be allowed"),
             Self::Leeway => formatter.write_str("the leeway may be 60 seconds at most"),
             Self::Freshness => formatter.write_str("min_freshness may be 15 minutes and max_stale at most"),
+            Self::Poll => formatter.write_str("status_min_poll may be 300 seconds at most, and not zero"),
+            Self::Stream => formatter.write_str("revocation_stream needs a client id and a client secret"),
             Self::App => formatter.write_str("app is a client id: printable ASCII, not empty"),
             Self::Http(_) => formatter.write_str("the HTTP client could not be made"),
         }
@@ -261,6 +359,16 @@ mod tests {
             problem(good().max_stale(Duration::from_secs(29))),
             "min_freshness may be 15 minutes and max_stale at most"
         );
+        assert!(good().status_min_poll(Duration::from_millis(1)).build().is_ok());
+        assert!(good().status_min_poll(MAX_POLL).build().is_ok());
+        for pause in [Duration::ZERO, Duration::from_secs(301)] {
+            let message = "status_min_poll may be 300 seconds at most, and not zero";
+            assert_eq!(problem(good().status_min_poll(pause)), message);
+        }
+        for (id, secret) in [("", "secret"), ("id", "")] {
+            let message = "revocation_stream needs a client id and a client secret";
+            assert_eq!(problem(good().revocation_stream(id, secret)), message);
+        }
         assert_eq!(problem(good().algorithms([])), "at least one algorithm must be allowed");
         assert_eq!(
             problem(Verifier::builder("http://id.example.com").audience("a")),

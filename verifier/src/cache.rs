@@ -13,14 +13,14 @@ use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use url::Url;
 
 use crate::clock::Clock;
 use crate::cooldown::{Pace, TokenBucket, UnknownKids};
-use crate::discovery;
+use crate::discovery::Metadata;
 use crate::fetch::{Fetch, FetchError};
 use crate::issuer::Issuer;
 use crate::jwks::{KeySet, PublicKey};
+use crate::metrics::Fetches;
 
 /// Longest time a set counts as fresh, whatever the issuer says.
 pub(crate) const MAX_FRESHNESS: Duration = Duration::from_secs(15 * 60);
@@ -56,14 +56,15 @@ pub(crate) struct KeyCache {
 
 struct Shared {
     issuer: Issuer,
-    fetch: Box<dyn Fetch>,
+    fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     settings: CacheSettings,
+    fetches: Fetches,
     snapshot: ArcSwapOption<Snapshot>,
     /// Held for moments only, never across a wait.
     attempts: Mutex<Attempts>,
-    /// Where the keys are and until when that is believed.
-    jwks_uri: Mutex<Option<(Url, Duration)>>,
+    /// Where the issuer's documents are and until when that is believed.
+    metadata: Mutex<Option<(Arc<Metadata>, Duration)>>,
 }
 
 /// One whole key set; never changed, only replaced.
@@ -105,10 +106,12 @@ enum Need<'k> {
     Ahead,
     /// A token names a key that the set does not have.
     Kid(&'k str),
+    /// The issuer says that the set has changed.
+    Told,
 }
 
 impl KeyCache {
-    pub(crate) fn new(issuer: Issuer, fetch: Box<dyn Fetch>, clock: Arc<dyn Clock>, settings: CacheSettings) -> Self {
+    pub(crate) fn new(issuer: Issuer, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, settings: CacheSettings) -> Self {
         let attempts = Attempts {
             running: None,
             task: None,
@@ -123,15 +126,21 @@ impl KeyCache {
             fetch,
             clock,
             settings,
+            fetches: Fetches::default(),
             snapshot: ArcSwapOption::empty(),
             attempts: Mutex::new(attempts),
-            jwks_uri: Mutex::new(None),
+            metadata: Mutex::new(None),
         };
         Self { shared: Arc::new(shared) }
     }
 
     pub(crate) fn issuer(&self) -> &Issuer {
         &self.shared.issuer
+    }
+
+    /// The time that everything here is measured by.
+    pub(crate) fn now(&self) -> Duration {
+        self.shared.clock.elapsed()
     }
 
     /// Finds a key without waiting. Starts a refresh in the background when one is due.
@@ -164,6 +173,21 @@ impl KeyCache {
             self.refresh_and_wait(Need::Keys, now).await;
         }
         self.usable().map(|_| ())
+    }
+
+    /// Fetches the keys in the background, because the issuer says that they have changed.
+    pub(crate) fn renew(&self) {
+        self.begin(Need::Told, self.shared.clock.elapsed());
+    }
+
+    /// Where the issuer's documents are.
+    pub(crate) async fn metadata(&self) -> Result<Arc<Metadata>, FetchError> {
+        self.shared.metadata(self.shared.clock.elapsed()).await
+    }
+
+    /// How often keys were fetched, and how often that failed.
+    pub(crate) fn fetches(&self) -> &Fetches {
+        &self.shared.fetches
     }
 
     /// Time since the present set was asked for.
@@ -283,7 +307,7 @@ impl Attempts {
     fn allow(&mut self, need: Need<'_>, now: Duration, pace: Pace) -> bool {
         let rested = |pause| self.last.is_none_or(|last| now.saturating_sub(last) >= pause);
         match need {
-            Need::Keys => rested(pace.retry()),
+            Need::Keys | Need::Told => rested(pace.retry()),
             Need::Ahead => rested(pace.cool_down),
             Need::Kid(_) => rested(pace.cool_down) && self.refetches.take(now),
         }
@@ -311,8 +335,8 @@ impl Shared {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known_jwks_uri(&self) -> MutexGuard<'_, Option<(Url, Duration)>> {
-        self.jwks_uri.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known_metadata(&self) -> MutexGuard<'_, Option<(Arc<Metadata>, Duration)>> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One attempt. `done` is dropped at the end and wakes everybody who waits.
@@ -323,6 +347,7 @@ impl Shared {
         };
         match outcome {
             Ok(snapshot) => {
+                self.fetches.succeeded();
                 tracing::debug!(
                     issuer = self.issuer.as_str(),
                     keys = snapshot.keys.len(),
@@ -333,8 +358,9 @@ impl Shared {
                 self.attempts().failed = false;
             }
             Err(error) => {
+                self.fetches.failed();
                 // The keys may have moved: ask for their place again next time.
-                *self.known_jwks_uri() = None;
+                *self.known_metadata() = None;
                 tracing::warn!(
                     issuer = self.issuer.as_str(),
                     %error,
@@ -346,25 +372,25 @@ impl Shared {
     }
 
     async fn load(&self, now: Duration) -> Result<Snapshot, FetchError> {
-        let url = self.locate(now).await?;
-        let answer = self.fetch.get(&url, MAX_DOCUMENT).await?;
+        let metadata = self.metadata(now).await?;
+        let answer = self.fetch.get(&metadata.jwks_uri, MAX_DOCUMENT).await?;
         let keys = KeySet::parse(answer.accept(MAX_DOCUMENT)?).map_err(FetchError::new)?;
         let freshness = self.clamp(answer.freshness());
         Ok(Snapshot { keys, requested_at: now, freshness })
     }
 
-    async fn locate(&self, now: Duration) -> Result<Url, FetchError> {
-        if let Some((url, until)) = self.known_jwks_uri().clone()
+    async fn metadata(&self, now: Duration) -> Result<Arc<Metadata>, FetchError> {
+        if let Some((metadata, until)) = self.known_metadata().clone()
             && now < until
         {
-            return Ok(url);
+            return Ok(metadata);
         }
         let url = self.issuer.discovery_url().ok_or_else(|| FetchError::new("no discovery URL"))?;
         let answer = self.fetch.get(&url, MAX_DOCUMENT).await?;
-        let jwks_uri = discovery::jwks_uri(answer.accept(MAX_DOCUMENT)?, &self.issuer).map_err(FetchError::new)?;
-        let until = now + self.clamp(answer.freshness());
-        *self.known_jwks_uri() = Some((jwks_uri.clone(), until));
-        Ok(jwks_uri)
+        let metadata = Metadata::parse(answer.accept(MAX_DOCUMENT)?, &self.issuer).map_err(FetchError::new)?;
+        let metadata = Arc::new(metadata);
+        *self.known_metadata() = Some((Arc::clone(&metadata), now + self.clamp(answer.freshness())));
+        Ok(metadata)
     }
 
     fn clamp(&self, freshness: Duration) -> Duration {

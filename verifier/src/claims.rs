@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::error::Reason;
 use crate::json;
 
+/// Greatest integer that every JSON number holds exactly (RFC 8259 §6).
+pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
+
 /// Greatest NumericDate that is read: above it a JSON number is no longer exact.
 const MAX_DATE: f64 = 9_007_199_254_740_992.0;
 
@@ -52,15 +55,7 @@ pub(crate) fn check(payload: &[u8], expected: &Expected<'_>) -> Result<CheckedCl
     if !names_us(all.get("aud"), expected.audiences)? {
         return Err(Reason::Audience);
     }
-    let (earliest, latest) = limits(expected);
-    let expires_at = date(&all, "exp")?.ok_or(Reason::MissingClaim)?;
-    if expires_at <= earliest {
-        return Err(Reason::Expired);
-    }
-    let issued_at = date(&all, "iat")?.ok_or(Reason::MissingClaim)?;
-    if issued_at > latest || date(&all, "nbf")?.is_some_and(|not_before| not_before > latest) {
-        return Err(Reason::NotYetValid);
-    }
+    let (issued_at, expires_at) = times(&all, expected)?;
     let subject = required(&all, "sub")?;
     let client_id = required(&all, "client_id")?;
     let token_id = required(&all, "jti")?;
@@ -72,16 +67,21 @@ pub(crate) fn check(payload: &[u8], expected: &Expected<'_>) -> Result<CheckedCl
     let scope = text(&all, "scope")?.unwrap_or_default().to_owned();
     let auth_time = date(&all, "auth_time")?.map(seconds);
     check_types(&all)?;
-    Ok(CheckedClaims {
-        subject,
-        client_id,
-        token_id,
-        scope,
-        issued_at: seconds(issued_at),
-        expires_at: seconds(expires_at),
-        auth_time,
-        all,
-    })
+    Ok(CheckedClaims { subject, client_id, token_id, scope, issued_at, expires_at, auth_time, all })
+}
+
+/// `iat` and `exp` in seconds since 1970; both must be there, and the time between them be now.
+pub(crate) fn times(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(u64, u64), Reason> {
+    let (earliest, latest) = limits(expected);
+    let expires_at = date(claims, "exp")?.ok_or(Reason::MissingClaim)?;
+    if expires_at <= earliest {
+        return Err(Reason::Expired);
+    }
+    let issued_at = date(claims, "iat")?.ok_or(Reason::MissingClaim)?;
+    if issued_at > latest || date(claims, "nbf")?.is_some_and(|not_before| not_before > latest) {
+        return Err(Reason::NotYetValid);
+    }
+    Ok((seconds(issued_at), seconds(expires_at)))
 }
 
 /// The oldest `exp` that is too old, and the latest `iat` and `nbf` that are good.
@@ -124,7 +124,7 @@ fn required(claims: &Map<String, Value>, name: &str) -> Result<String, Reason> {
     }
 }
 
-fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str>, Reason> {
+pub(crate) fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str>, Reason> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value)),
@@ -133,7 +133,7 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str
 }
 
 /// A NumericDate (RFC 7519 §2): a JSON number, perhaps with a fraction, never a string.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Reason> {
+pub(crate) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Reason> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };

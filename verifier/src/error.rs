@@ -12,8 +12,10 @@ use std::time::Duration;
 pub enum VerifyError {
     /// The token is refused: 401 `invalid_token`.
     Invalid(Reason),
-    /// There are no keys to check with, because the issuer cannot be reached: 503.
+    /// There is nothing to check with, because the issuer cannot be reached: 503.
     Unavailable {
+        /// What could not be had.
+        missing: Missing,
         /// When it is worth trying again.
         retry_after: Duration,
     },
@@ -24,7 +26,7 @@ impl VerifyError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(reason) => reason.code(),
-            Self::Unavailable { .. } => "no_keys",
+            Self::Unavailable { missing, .. } => missing.code(),
         }
     }
 }
@@ -46,6 +48,26 @@ impl From<Reason> for VerifyError {
     }
 }
 
+/// What the issuer could not be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Missing {
+    /// Its keys.
+    Keys,
+    /// The status list that the token names: never seen, or too old to be trusted.
+    StatusList,
+}
+
+impl Missing {
+    /// A short stable code for logs and metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Keys => "no_keys",
+            Self::StatusList => "no_status_list",
+        }
+    }
+}
+
 /// The check that refused a token, in the order in which the checks are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -64,6 +86,8 @@ pub enum Reason {
     Critical,
     /// `kid` is missing, empty or longer than 128 bytes.
     KeyId,
+    /// A status list of the issuer says that the key with this `kid` is compromised.
+    DeniedKey,
     /// The issuer publishes no key with this `kid`.
     UnknownKey,
     /// The key with this `kid` is for another algorithm.
@@ -84,9 +108,43 @@ pub enum Reason {
     MissingClaim,
     /// The token is bound to a key (`cnf`) and came without proof (RFC 9449 §7.2, RFC 8705 §3).
     SenderConstrained,
+    /// There is no `status`, and [`StatusPolicy::Required`](crate::StatusPolicy::Required) asks for it.
+    StatusMissing,
+    /// `status` is not a reference to a list under the issuer (draft-ietf-oauth-status-list §6).
+    Status,
+    /// `status` names a place that its list does not have.
+    StatusIndex,
+    /// The status list says that the token's grant has ended.
+    Revoked,
 }
 
 impl Reason {
+    /// Every reason, in the order in which they are declared.
+    pub(crate) const ALL: [Self; 22] = [
+        Self::TooLong,
+        Self::Malformed,
+        Self::Header,
+        Self::Type,
+        Self::Algorithm,
+        Self::Critical,
+        Self::KeyId,
+        Self::DeniedKey,
+        Self::UnknownKey,
+        Self::KeyMismatch,
+        Self::Signature,
+        Self::Claims,
+        Self::Issuer,
+        Self::Audience,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::MissingClaim,
+        Self::SenderConstrained,
+        Self::StatusMissing,
+        Self::Status,
+        Self::StatusIndex,
+        Self::Revoked,
+    ];
+
     /// A short stable code for logs and metrics.
     pub const fn code(self) -> &'static str {
         match self {
@@ -97,6 +155,7 @@ impl Reason {
             Self::Algorithm => "algorithm",
             Self::Critical => "critical",
             Self::KeyId => "key_id",
+            Self::DeniedKey => "denied_key",
             Self::UnknownKey => "unknown_key",
             Self::KeyMismatch => "key_mismatch",
             Self::Signature => "signature",
@@ -107,6 +166,10 @@ impl Reason {
             Self::NotYetValid => "not_yet_valid",
             Self::MissingClaim => "missing_claim",
             Self::SenderConstrained => "sender_constrained",
+            Self::StatusMissing => "status_missing",
+            Self::Status => "status",
+            Self::StatusIndex => "status_index",
+            Self::Revoked => "revoked",
         }
     }
 }

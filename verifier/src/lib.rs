@@ -15,27 +15,40 @@ mod clock;
 mod cooldown;
 #[cfg(feature = "axum")]
 mod credentials;
+mod denied;
 mod discovery;
 mod error;
 mod fetch;
 mod issuer;
 mod json;
 mod jwks;
+#[cfg(test)]
+mod loopback_test;
+mod metrics;
 mod principal;
+mod status;
+mod stream;
 #[cfg(test)]
 mod testing;
 mod token;
+mod trust;
+#[cfg(test)]
+mod vectors_test;
 mod verifier;
 
 pub use algorithm::Algorithm;
 #[cfg(feature = "axum")]
-pub use bearer::{BearerLayer, BearerService, RequireScope, RequireScopeService, require_scope};
+pub use bearer::{
+    BearerLayer, BearerService, Require, RequireService, require_acr, require_recent_sign_in, require_scope,
+};
 pub use builder::{BuildError, VerifierBuilder};
 pub use challenge::Refusal;
 pub use clock::{Clock, SystemClock};
-pub use error::{Reason, VerifyError};
-pub use fetch::{Document, Fetch, FetchError, FetchFuture, HttpFetch};
+pub use error::{Missing, Reason, VerifyError};
+pub use fetch::{Body, ChunkFuture, Document, Fetch, FetchError, FetchFuture, HttpFetch, OpenFuture, Opened, Request};
+pub use metrics::{FetchCounts, ListMetrics, Metrics};
 pub use principal::Principal;
 pub use reqwest;
+pub use status::{StatusPolicy, Unreachable};
 pub use url::Url;
 pub use verifier::Verifier;

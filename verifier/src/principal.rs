@@ -64,6 +64,12 @@ impl Principal {
         self.claim("act")
     }
 
+    /// `cnf`: the key that the token is bound to (RFC 9449 §6.1, RFC 8705 §3.1). Always `None` today:
+    /// a bound token needs a proof, which this crate does not check yet, so it is refused.
+    pub fn confirmation(&self) -> Option<&Value> {
+        self.claim("cnf")
+    }
+
     /// `jti`: the token's own name.
     pub fn token_id(&self) -> &str {
         &self.claims.token_id
@@ -170,6 +176,7 @@ mod tests {
         assert_eq!(principal.session_id(), Some("s1"));
         assert_eq!(principal.actor(), Some(&json!({"sub": "admin"})));
         assert_eq!(principal.claim("gid"), Some(&json!("g1")));
+        assert_eq!(principal.confirmation(), None);
         assert_eq!(principal.token_id(), "t1");
         assert_eq!((principal.issued_at(), principal.expires_at()), (1000, 1900));
     }

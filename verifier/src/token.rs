@@ -8,11 +8,40 @@ use crate::algorithm::Algorithm;
 use crate::error::Reason;
 use crate::json;
 
-/// Longest token that is read, in bytes.
+/// Longest access token that is read, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
+
+/// Longest status list token that is read, in bytes: room for a list that does not compress and is
+/// encoded twice.
+pub(crate) const MAX_STATUS_LIST: usize = 8 * 1024 * 1024;
 
 /// Longest `kid` that is looked up, in bytes. Frontdesk's have 43.
 pub(crate) const MAX_KID: usize = 128;
+
+/// What a token is for (RFC 8725 §3.11): one kind never passes as another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// `typ` without `application/`.
+    typ: &'static str,
+    /// Longest token that is read, in bytes.
+    longest: usize,
+}
+
+impl Kind {
+    /// RFC 9068 §2.1.
+    pub(crate) const ACCESS_TOKEN: Self = Self { typ: "at+jwt", longest: MAX_TOKEN };
+    /// draft-ietf-oauth-status-list §5.1.
+    pub(crate) const STATUS_LIST: Self = Self { typ: "statuslist+jwt", longest: MAX_STATUS_LIST };
+
+    /// Media types are compared without case, `application/` may be left out (RFC 7515 §4.1.9).
+    fn is(self, typ: &str) -> bool {
+        let (prefix, short) = typ.split_at_checked(APPLICATION.len()).unwrap_or_default();
+        typ.eq_ignore_ascii_case(self.typ)
+            || (prefix.eq_ignore_ascii_case(APPLICATION) && short.eq_ignore_ascii_case(self.typ))
+    }
+}
+
+const APPLICATION: &str = "application/";
 
 /// A compact JWS (RFC 7515 §7.1) whose header was checked and whose claims are still sealed.
 #[derive(Debug)]
@@ -30,8 +59,8 @@ impl<'t> SignedToken<'t> {
     /// Takes a token apart and checks its header (RFC 9068 §4, RFC 8725 §3.1 and §3.11).
     ///
     /// `jku`, `jwk`, `x5u` and `x5c` are ignored: keys come from the issuer only.
-    pub(crate) fn parse(token: &'t str, allowed: &[Algorithm]) -> Result<Self, Reason> {
-        if token.len() > MAX_TOKEN {
+    pub(crate) fn parse(token: &'t str, kind: Kind, allowed: &[Algorithm]) -> Result<Self, Reason> {
+        if token.len() > kind.longest {
             return Err(Reason::TooLong);
         }
         let parts: Vec<&str> = token.splitn(4, '.').collect();
@@ -43,7 +72,7 @@ impl<'t> SignedToken<'t> {
         let (header, payload, signature) = (part(header)?, part(payload)?, part(signature)?);
 
         let header = json::object(&header).ok_or(Reason::Header)?;
-        if !header.get("typ").and_then(Value::as_str).is_some_and(is_access_token_type) {
+        if !header.get("typ").and_then(Value::as_str).is_some_and(|typ| kind.is(typ)) {
             return Err(Reason::Type);
         }
         let algorithm = header
@@ -73,11 +102,6 @@ fn part(text: &str) -> Result<Vec<u8>, Reason> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Reason::Malformed)
 }
 
-/// RFC 9068 §2.1; media types are compared without case, `application/` may be left out.
-fn is_access_token_type(typ: &str) -> bool {
-    typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +117,7 @@ mod tests {
     }
 
     fn refusal(token: &str) -> Option<Reason> {
-        SignedToken::parse(token, BOTH).err()
+        SignedToken::parse(token, Kind::ACCESS_TOKEN, BOTH).err()
     }
 
     #[test]
@@ -197,8 +221,8 @@ mod tests {
     #[test]
     fn only_the_allowed_algorithms_pass() {
         let rs256 = with_header(r#"{"typ":"at+jwt","alg":"RS256","kid":"k"}"#);
-        assert!(SignedToken::parse(&rs256, &[Algorithm::Rs256]).is_ok());
-        let refused = SignedToken::parse(&rs256, &[Algorithm::Es256]).err();
+        assert!(SignedToken::parse(&rs256, Kind::ACCESS_TOKEN, &[Algorithm::Rs256]).is_ok());
+        let refused = SignedToken::parse(&rs256, Kind::ACCESS_TOKEN, &[Algorithm::Es256]).err();
         assert_eq!(refused, Some(Reason::Algorithm));
     }
 }

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use crate::algorithm::Algorithm;
 use crate::builder::VerifierBuilder;
-use crate::cache::{KeyCache, NoKey};
 use crate::challenge::{Challenge, Refusal};
 use crate::claims::{self, Expected};
 use crate::clock::Clock;
-use crate::error::{Reason, VerifyError};
-use crate::jwks::PublicKey;
+use crate::error::VerifyError;
+use crate::metrics::{Metrics, Verdicts};
 use crate::principal::Principal;
-use crate::token::SignedToken;
+use crate::status::{StatusCache, StatusPolicy};
+use crate::stream::RevocationStream;
+use crate::token::{Kind, SignedToken};
+use crate::trust::Trust;
 
 /// Checks the access tokens (RFC 9068) of one issuer for one API. Cheap to clone; clones share
-/// the issuer's keys.
+/// the issuer's keys and status lists. What goes on in the background ends with the last clone.
 ///
 /// It accepts access tokens only. ID tokens, logout tokens and other JWTs of the same issuer are
 /// signed with the same keys and are refused (RFC 8725 §3.11).
@@ -27,9 +29,22 @@ pub struct Verifier {
 
 struct Inner {
     rules: Rules,
-    keys: KeyCache,
+    trust: Arc<Trust>,
+    status: StatusCache,
+    stream: Option<RevocationStream>,
     clock: Arc<dyn Clock>,
     challenge: Arc<Challenge>,
+    verdicts: Verdicts,
+}
+
+/// What a verifier is put together from.
+pub(crate) struct Parts {
+    pub(crate) rules: Rules,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) status: StatusCache,
+    pub(crate) stream: Option<RevocationStream>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) challenge: Challenge,
 }
 
 /// What a token must fulfil.
@@ -47,49 +62,76 @@ impl Verifier {
         VerifierBuilder::new(issuer.into())
     }
 
-    pub(crate) fn new(rules: Rules, keys: KeyCache, clock: Arc<dyn Clock>, challenge: Challenge) -> Self {
-        Self { inner: Arc::new(Inner { rules, keys, clock, challenge: Arc::new(challenge) }) }
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { rules, trust, status, stream, clock, challenge } = parts;
+        let (challenge, verdicts) = (Arc::new(challenge), Verdicts::default());
+        Self { inner: Arc::new(Inner { rules, trust, status, stream, clock, challenge, verdicts }) }
     }
 
     /// Checks an access token that came with the scheme `Bearer` and says who is calling.
     ///
     /// Usually this takes some microseconds and asks nobody. It waits for the issuer when there
-    /// are no fresh keys yet or the token names a new one. Must run inside a tokio runtime.
+    /// are no fresh keys yet or the token names a new one, and when it is the first that names its
+    /// status list. Must run inside a tokio runtime.
     ///
     /// # Errors
     /// [`VerifyError::Invalid`] when the token must be refused, [`VerifyError::Unavailable`] when
-    /// the issuer's keys cannot be had. [`refusal`](Self::refusal) turns both into an answer.
+    /// the issuer's keys or the token's status list cannot be had. [`refusal`](Self::refusal) turns both into an answer.
     pub async fn verify(&self, token: &str) -> Result<Principal, VerifyError> {
+        self.listen();
         let verdict = self.check(token).await;
         if let Err(error) = &verdict {
+            self.inner.verdicts.refused(error);
             tracing::debug!(
-                issuer = self.inner.keys.issuer().as_str(),
+                issuer = self.inner.trust.keys.issuer().as_str(),
                 reason = error.reason(),
                 "access token refused"
             );
+        } else {
+            self.inner.verdicts.accepted();
         }
         verdict
     }
 
-    /// Fetches the issuer's keys, if there are none yet. Call it before you say that you are
-    /// ready, so that the first caller does not wait.
+    /// Fetches the issuer's keys and status lists, as far as they are not here yet. Call it before
+    /// you say that you are ready, so that the first caller does not wait.
     ///
     /// # Errors
     /// [`VerifyError::Unavailable`] when they cannot be had now; the log says why.
     pub async fn warm_up(&self) -> Result<(), VerifyError> {
-        self.inner.keys.warm_up().await.map_err(VerifyError::from)
+        self.listen();
+        self.inner.trust.keys.warm_up().await?;
+        match self.inner.status.policy() {
+            StatusPolicy::Off => Ok(()),
+            StatusPolicy::IfPresent | StatusPolicy::Required => self.inner.status.preload().await,
+        }
     }
 
     /// How old the issuer's keys are; `None` before they were fetched. For metrics.
     pub fn key_age(&self) -> Option<Duration> {
-        self.inner.keys.age()
+        self.inner.trust.keys.age()
+    }
+
+    /// Figures for your monitoring, as they are now.
+    pub fn metrics(&self) -> Metrics {
+        let Inner { trust, status, stream, verdicts, .. } = &*self.inner;
+        Metrics {
+            accepted: verdicts.accepted_so_far(),
+            refused: verdicts.refused_so_far(),
+            key_age: trust.keys.age(),
+            key_fetches: trust.keys.fetches().counts(),
+            lists: status.lists(),
+            list_fetches: status.fetches().counts(),
+            denied_kids: trust.denied.count(trust.keys.now()),
+            stream_connected: stream.as_ref().map(RevocationStream::is_connected),
+        }
     }
 
     /// The answer for a token that was not accepted: 401 `invalid_token`, or 503.
     pub fn refusal(&self, error: &VerifyError) -> Refusal {
         match error {
             VerifyError::Invalid(_) => self.inner.challenge.invalid_token(),
-            VerifyError::Unavailable { retry_after } => Challenge::unavailable(*retry_after),
+            VerifyError::Unavailable { retry_after, .. } => Challenge::unavailable(*retry_after),
         }
     }
 
@@ -103,46 +145,24 @@ impl Verifier {
         self.inner.challenge.invalid_request()
     }
 
+    fn listen(&self) {
+        if let Some(stream) = &self.inner.stream {
+            stream.listen();
+        }
+    }
+
     async fn check(&self, token: &str) -> Result<Principal, VerifyError> {
-        let Inner { rules, clock, challenge, .. } = &*self.inner;
-        let token = SignedToken::parse(token, &rules.algorithms)?;
-        let key = self.key_for(&token).await?;
-        if key.algorithm() != token.algorithm {
-            return Err(Reason::KeyMismatch.into());
-        }
-        if !key.signed(&token) {
-            return Err(Reason::Signature.into());
-        }
+        let Inner { rules, trust, status, clock, challenge, .. } = &*self.inner;
+        let token = SignedToken::parse(token, Kind::ACCESS_TOKEN, &rules.algorithms)?;
+        trust.authenticate(&token).await?;
         let now = clock.unix_time();
-        let expected = Expected {
-            issuer: self.inner.keys.issuer().as_str(),
-            audiences: &rules.audiences,
-            leeway: rules.leeway,
-            now,
-        };
+        let expected =
+            Expected { issuer: trust.keys.issuer().as_str(), audiences: &rules.audiences, leeway: rules.leeway, now };
         let claims = claims::check(&token.payload, &expected)?;
+        status.check(&claims.all).await?;
+        // The list that was just fetched may have said so.
+        trust.must_not_be_denied(&token)?;
         Ok(Principal::new(claims, Arc::clone(challenge), now))
-    }
-
-    /// Finds the key by `kid`. Asks the issuer only for tokens that at least claim to be its own.
-    async fn key_for(&self, token: &SignedToken<'_>) -> Result<Arc<PublicKey>, VerifyError> {
-        let keys = &self.inner.keys;
-        if let Some(key) = keys.at_hand(&token.kid) {
-            return Ok(key);
-        }
-        if !claims::claims_issuer(&token.payload, keys.issuer().as_str()) {
-            return Err(Reason::UnknownKey.into());
-        }
-        keys.find(&token.kid).await.map_err(VerifyError::from)
-    }
-}
-
-impl From<NoKey> for VerifyError {
-    fn from(missing: NoKey) -> Self {
-        match missing {
-            NoKey::Unknown => Self::Invalid(Reason::UnknownKey),
-            NoKey::Unavailable { retry_after } => Self::Unavailable { retry_after },
-        }
     }
 }
 
@@ -151,7 +171,9 @@ impl fmt::Debug for Verifier {
         formatter
             .debug_struct("Verifier")
             .field("rules", &self.inner.rules)
-            .field("keys", &self.inner.keys)
+            .field("trust", &self.inner.trust)
+            .field("status", &self.inner.status)
+            .field("stream", &self.inner.stream)
             .finish_non_exhaustive()
     }
 }

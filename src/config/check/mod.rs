@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, reading: &mut Reading) {
     check.password_hashing();
     check.password_attempts();
     check.limits();
+    check.outbound();
     check.pages();
 }
 

@@ -1,8 +1,9 @@
-//! Listener, database and pages.
+//! Listener, database, calls to apps, and pages.
 
 use super::Check;
 use crate::config::Config;
 use crate::config::colour::Colour;
+use crate::domain::redirect_uri::is_loopback;
 
 impl Check<'_> {
     pub(super) fn server(&mut self) {
@@ -73,6 +74,26 @@ impl Check<'_> {
                 "names the file of the present master key",
                 "Keep the former key in a file of its own and name that one here.",
             );
+        }
+    }
+
+    pub(super) fn outbound(&mut self) {
+        let allow = &self.config.outbound.allow;
+        for (position, origin) in allow.iter().enumerate() {
+            if origin.scheme() == "http" && !is_loopback(origin.host()) {
+                self.reading.report(
+                    &["outbound.allow"],
+                    format!("{} would send what we sign over the network in the clear", origin.as_str()),
+                    "Write an https origin; http is for this machine (\"http://localhost:3000\").",
+                );
+            }
+            if allow.iter().take(position).any(|before| before == origin) {
+                self.reading.report(
+                    &["outbound.allow"],
+                    format!("names {} twice", origin.as_str()),
+                    "Name each origin once.",
+                );
+            }
         }
     }
 

@@ -55,6 +55,11 @@ const IN_THE_FILE: &[(&str, usize, &str, &str)] = &[
     ("[server]\ntls.certificate = 'c.pem'", 2, "server.tls.key", "is missing"),
     ("[server]\ntls.key = 'k.pem'", 2, "server.tls.certificate", "is missing"),
     ("[server]\ntls = { certificate = 'c.pem', key = 'k.pem' }", 2, "server.issuer", "speaks TLS"),
+    ("[outbound]\nallow = ['rp.test']", 2, "outbound.allow", "Write an origin"),
+    ("[outbound]\nallow = ['https://rp.test/']", 2, "outbound.allow", "without path or trailing slash"),
+    ("[outbound]\nallow = ['http://rp.test']", 2, "outbound.allow", "http is for this machine"),
+    ("[outbound]\nallow = ['https://rp.test', 'https://rp.test']", 2, "outbound.allow", "names https://rp.test twice"),
+    ("[outbound]\nextra_ca = ''", 2, "outbound.extra_ca", "is empty"),
     // Data and keys.
     ("[database]\nurl = 'mysql://db/x'", 2, "database.url", "neither SQLite nor PostgreSQL"),
     ("[database]\nurl = 'data.db'", 2, "database.url", "Write \"sqlite://"),

@@ -138,7 +138,7 @@ fn json_has_every_section() {
     assert_eq!(json["tokens"]["access_token_ttl"], "15m");
     assert_eq!(json["keys"]["algorithms"], serde_json::json!(["ES256", "RS256"]));
     assert_eq!(json["passwords"]["memory_kib"], 19_456);
-    assert_eq!(json.as_object().unwrap().len(), 10);
+    assert_eq!(json.as_object().unwrap().len(), 11);
 }
 
 #[test]

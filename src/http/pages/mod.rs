@@ -11,6 +11,7 @@ pub mod details;
 pub mod device;
 pub mod error;
 pub mod form_post;
+pub mod leaving;
 pub mod login;
 pub mod logout;
 pub mod problem;

@@ -17,6 +17,7 @@ use super::consent::ConsentView;
 use super::details::{Detail, ResourceShown};
 use super::error::ErrorView;
 use super::form_post::FormPostView;
+use super::leaving::LeavingView;
 use super::login::LoginView;
 use super::logout::LogoutView;
 use super::setup::{SetupInvalidView, SetupView};
@@ -40,6 +41,7 @@ pub(in crate::http) fn all(t: Language) -> BTreeMap<String, String> {
     add("choose-account", rendered(ChooseAccountView::samples(t, brand)));
     add("consent", rendered(ConsentView::samples(t, brand)));
     add("logout", rendered(LogoutView::samples(t, brand)));
+    add("leaving", rendered(LeavingView::samples(t, brand)));
     add("signed-out", rendered(SignedOutView::samples(t, brand)));
     add("error", rendered(ErrorView::samples(t, brand)));
     add("form-post", rendered(FormPostView::samples(t, brand)));
@@ -78,6 +80,13 @@ pub(in crate::http) fn form_post() -> FormPostView {
 
 pub(super) fn notes() -> AppShown {
     AppShown { name: "Notes".into(), host: Some("notes.example.com".into()) }
+}
+
+pub(super) fn frames() -> Vec<String> {
+    vec![
+        "https://notes.example.com/out?iss=https%3A%2F%2Fid.example.com&sid=x".into(),
+        "https://maps.example.com/out".into(),
+    ]
 }
 
 pub(super) fn long_app() -> AppShown {
@@ -401,6 +410,16 @@ mod tests {
             ("consent-scheme", &["class=\"warning\"", "com.example.notes"]),
             ("logout-own", &["id=\"logout-confirm\""]),
             ("signed-out-plain", &["id=\"signed-out\""]),
+            ("signed-out-frames", &["<iframe hidden", "src=\"https://maps.example.com/out\"", "sandbox="]),
+            (
+                "leaving-usual",
+                &[
+                    "id=\"signed-out\"",
+                    "<iframe hidden",
+                    "content=\"3; url=https://notes.example.com/bye?state=af0ifjsldkj\"",
+                    "id=\"leave\" href=\"https://notes.example.com/bye?state=af0ifjsldkj\"",
+                ],
+            ),
             ("signed-out-back", &["href=\"https://notes.example.com/\"", "rel=\"noopener noreferrer\""]),
             ("error-expired", &["id=\"error-page\"", "id=\"error-code\"", "id=\"request-id\"", "01jd9x3q7m5w8t2v"]),
             (
@@ -458,7 +477,11 @@ mod tests {
     fn the_sign_in_page_stays_small() {
         let page = all(Language::english()).remove("login-first").unwrap();
         let with_it: usize = crate::http::assets::files()
-            .filter(|(path, _)| *path != "/static/frontdesk.js" && !path.starts_with("/static/admin."))
+            .filter(|(path, _)| {
+                !["/static/frontdesk.", "/static/leaving.", "/static/admin."]
+                    .iter()
+                    .any(|other| path.starts_with(other))
+            })
             .map(|(_, body)| body.len())
             .sum();
         assert!(page.len() + with_it <= 15 * 1024, "{} and {with_it}", page.len());

@@ -20,6 +20,8 @@ pub struct SignedOutView {
     pub back: Option<(AppShown, String)>,
     /// The address of the sign-in page, a path.
     pub sign_in: String,
+    /// What is loaded in frames that nobody sees, so that apps are told of the sign-out.
+    pub frames: Vec<String>,
 }
 
 #[cfg(test)]
@@ -28,9 +30,10 @@ impl SignedOutView {
     pub(in crate::http) fn samples(t: Language, brand: &Arc<Brand>) -> Vec<(&'static str, Self)> {
         use crate::http::pages::sample;
 
-        let plain = Self { t, brand: Arc::clone(brand), back: None, sign_in: "/login".into() };
+        let plain = Self { t, brand: Arc::clone(brand), back: None, sign_in: "/login".into(), frames: Vec::new() };
         vec![
             ("back", Self { back: Some((sample::notes(), "https://notes.example.com/".into())), ..plain.clone() }),
+            ("frames", Self { frames: sample::frames(), ..plain.clone() }),
             ("plain", plain),
         ]
     }

@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::domain::session::Session;
+use crate::domain::web_uri::WebUri;
 use crate::http::pages::error::Trouble;
+use crate::http::pages::leaving::LeavingView;
 use crate::http::pages::logout::LogoutView;
 use crate::http::pages::problem::Problems;
 use crate::http::pages::signed_out::SignedOutView;
@@ -79,40 +81,51 @@ pub async fn submit(Submission { visitor, params }: Submission) -> Response {
         Err(error) => return refused(visitor, &error),
     };
     match visitor.held.as_ref().map(|(session, _)| session.clone()) {
-        Some(session) => match request.location() {
-            Some(location) => end(visitor, &session, Some(location)).await,
-            None => end_here(visitor, &session, &request).await,
-        },
+        Some(session) => end(visitor, &session, &request).await,
         None => signed_out(visitor, &request),
     }
 }
 
-/// Ends the session and goes where the app asked, or to our own page.
-pub async fn end(mut visitor: Visitor, session: &Session, location: Option<String>) -> Response {
-    if let Err(reply) = finish(&mut visitor, session).await {
-        return visitor.answer(*reply);
-    }
-    match location {
-        Some(location) => visitor.answer(SeeOther::to_client(location)),
-        None => render(visitor, None),
+/// Ends the session and goes where the app asked, or to our own page. Where apps are to be told by the browser, a page does that on
+/// the way.
+pub async fn end(mut visitor: Visitor, session: &Session, request: &EndSessionRequest) -> Response {
+    let frames = match finish(&mut visitor, session).await {
+        Ok(frames) => frames,
+        Err(reply) => return visitor.answer(*reply),
+    };
+    match (request.location(), &request.client) {
+        (Some(location), Some(client)) if !frames.is_empty() => {
+            let view = LeavingView {
+                t: visitor.language,
+                brand: visitor.brand(),
+                frames: texts(&frames),
+                app: transaction::app_shown(client, request.back_to.as_ref()),
+                next: location,
+            };
+            let reply = PageReply::new(&view).with_frames(frames.iter().map(WebUri::origin));
+            visitor.answer(reply)
+        }
+        (Some(location), _) => visitor.answer(SeeOther::to_client(location)),
+        (None, _) => {
+            let back = request.client.as_ref().and_then(|client| transaction::home_of(client));
+            render(visitor, back, &frames)
+        }
     }
 }
 
-async fn end_here(mut visitor: Visitor, session: &Session, request: &EndSessionRequest) -> Response {
-    match finish(&mut visitor, session).await {
-        Ok(()) => signed_out(visitor, request),
-        Err(reply) => visitor.answer(*reply),
-    }
+fn texts(frames: &[WebUri]) -> Vec<String> {
+    frames.iter().map(|frame| frame.as_str().to_owned()).collect()
 }
 
-async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Response>> {
+/// Ends it. What the browser shall load so that apps hear of it.
+async fn finish(visitor: &mut Visitor, session: &Session) -> Result<Vec<WebUri>, Box<Response>> {
     let (id, now) = (session.id.clone(), visitor.now);
     let actor = format!("user:{}", session.user_id);
     let store = visitor.doors.app().store.clone();
     let ended = store.write(async move |tx| end_session::end_session(tx, &id, &actor, now).await).await;
     match ended {
-        Ok(clients) => {
-            for client in &clients {
+        Ok(ended) => {
+            for client in &ended.refresh_of {
                 let cookie = visitor.doors.cookies().clear_refresh(client);
                 visitor.set_cookie(cookie);
             }
@@ -124,7 +137,7 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<(), Box<Resp
             }
             visitor.signed_in = None;
             visitor.held = None;
-            Ok(())
+            Ok(end_session::frames(&ended.clients, visitor.doors.provider()))
         }
         Err(error) => {
             use axum::response::IntoResponse as _;
@@ -146,11 +159,17 @@ pub fn refused(visitor: Visitor, error: &OAuthError) -> Response {
 /// Shows that nobody is signed in.
 pub fn signed_out(visitor: Visitor, request: &EndSessionRequest) -> Response {
     let back = request.client.as_ref().and_then(|client| transaction::home_of(client));
-    render(visitor, back)
+    render(visitor, back, &[])
 }
 
-fn render(visitor: Visitor, back: Option<(crate::http::pages::AppShown, String)>) -> Response {
-    let view = SignedOutView { t: visitor.language, brand: visitor.brand(), back, sign_in: "/login".to_owned() };
-    let reply = PageReply::new(&view);
+fn render(visitor: Visitor, back: Option<(crate::http::pages::AppShown, String)>, frames: &[WebUri]) -> Response {
+    let view = SignedOutView {
+        t: visitor.language,
+        brand: visitor.brand(),
+        back,
+        sign_in: "/login".to_owned(),
+        frames: texts(frames),
+    };
+    let reply = PageReply::new(&view).with_frames(frames.iter().map(WebUri::origin));
     visitor.answer(reply)
 }

@@ -50,7 +50,7 @@ async fn answer(mut visitor: Visitor, params: Params) -> Response {
     };
     let session = visitor.held.as_ref().map(|(session, _)| session.clone());
     match (request.decide(session.as_ref(), visitor.doors.provider()), session) {
-        (Decision::EndNow, Some(session)) => sign_out::end(visitor, &session, request.location()).await,
+        (Decision::EndNow, Some(session)) => sign_out::end(visitor, &session, &request).await,
         (Decision::Confirm, _) => sign_out::confirm(visitor, &request, &params, sign_out::AT_FIRST).await,
         (Decision::GoBack, _) if request.location().is_some() => {
             let location = request.location().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! How a page leaves: its status and the headers that protect it.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
 use crate::crypto::digest::sha256;
-use crate::domain::origin::registrable_domain;
+use crate::domain::origin::{Origin, registrable_domain};
 use crate::http::pages::form_post::FormPostView;
 use crate::http::reply::Remark;
 
@@ -22,6 +24,7 @@ pub struct PageReply {
     status: StatusCode,
     html: Result<String, askama::Error>,
     policy: Policy,
+    frames: Vec<String>,
     retry_after: Option<u64>,
     remark: Option<Remark>,
 }
@@ -57,6 +60,7 @@ impl PageReply {
             status: StatusCode::OK,
             html: view.render(),
             policy: Policy::Page(FormAction::default()),
+            frames: Vec::new(),
             retry_after: None,
             remark: None,
         }
@@ -81,6 +85,13 @@ impl PageReply {
         Self { policy, ..self }
     }
 
+    /// The same page, which may show these origins in frames.
+    pub fn with_frames<'o>(self, origins: impl Iterator<Item = &'o Origin>) -> Self {
+        let sources: BTreeSet<String> =
+            origins.map(source_of).filter(|source| source.bytes().all(is_source_byte)).collect();
+        Self { frames: sources.into_iter().collect(), ..self }
+    }
+
     /// The same page with `Retry-After`, in seconds.
     pub fn with_retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
@@ -92,8 +103,23 @@ impl PageReply {
     }
 }
 
+impl PageReply {
+    fn whole_policy(&self) -> String {
+        if self.frames.is_empty() {
+            return self.policy.to_string();
+        }
+        format!("{}; frame-src {}", self.policy, self.frames.join(" "))
+    }
+}
+
+/// CSP has no way to write an IPv6 address.
+fn source_of(origin: &Origin) -> String {
+    if origin.host().starts_with('[') { format!("{}:", origin.scheme()) } else { origin.as_str().to_owned() }
+}
+
 impl IntoResponse for PageReply {
     fn into_response(self) -> Response {
+        let whole_policy = self.whole_policy();
         let mut reply = match self.html {
             Ok(html) => (self.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -113,7 +139,7 @@ impl IntoResponse for PageReply {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if let Ok(policy) = HeaderValue::from_str(&self.policy.to_string()) {
+        if let Ok(policy) = HeaderValue::from_str(&whole_policy) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         } else {
             headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
@@ -225,6 +251,15 @@ mod tests {
         assert_eq!(reply.headers()[header::RETRY_AFTER], "90");
         let policy = reply.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.ends_with("; form-action 'self' https://app.notes.example.com"), "{policy}");
+    }
+
+    #[test]
+    fn frames_are_of_exactly_these_origins() {
+        let origins = ["https://b.example", "https://a.example:8443", "https://b.example", "http://[::1]:3000"]
+            .map(|text| Origin::parse(text).unwrap());
+        let reply = PageReply::new(&sample::any()).with_frames(origins.iter()).into_response();
+        let policy = reply.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.ends_with("; frame-src http: https://a.example:8443 https://b.example"), "{policy}");
     }
 
     #[test]

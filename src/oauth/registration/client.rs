@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::metadata::ClientMetadata;
-use super::{ADMIN_SCOPE, Findings, House, REVOCATIONS_SCOPE, RegistrationError};
+use super::{ADMIN_SCOPE, Findings, House, REVOCATIONS_SCOPE, RegistrationError, logout};
 use crate::domain::alg::Alg;
 use crate::domain::claims::is_oidc_scope;
 use crate::domain::client::{
@@ -64,6 +64,7 @@ pub fn check_client(
     check_names(&settings, findings);
     check_kind(&settings, metadata, findings);
     check_redirect_uris(house, &settings, findings);
+    logout::check(house, &settings, metadata, findings);
     check_scope(&settings, resources, findings);
     check_lives(house, &settings, findings);
     check_refresh(&settings, findings);
@@ -103,6 +104,18 @@ fn fill_in(house: &House, metadata: &ClientMetadata, findings: &mut Findings) ->
             metadata.post_logout_redirect_uris.as_deref(),
             findings,
         ),
+        backchannel_logout_uri: logout::uri(
+            "backchannel_logout_uri",
+            metadata.backchannel_logout_uri.as_deref(),
+            findings,
+        ),
+        backchannel_logout_session_required: metadata.backchannel_logout_session_required.unwrap_or(false),
+        frontchannel_logout_uri: logout::uri(
+            "frontchannel_logout_uri",
+            metadata.frontchannel_logout_uri.as_deref(),
+            findings,
+        ),
+        frontchannel_logout_session_required: metadata.frontchannel_logout_session_required.unwrap_or(false),
         allowed_origins: origins(metadata.allowed_origins.as_deref(), findings),
         grant_types: without_duplicates(metadata.grant_types.clone().unwrap_or(default_grants)),
         scope: scope(metadata.scope.as_deref().unwrap_or(default_scope), findings),

@@ -12,6 +12,7 @@ use crate::domain::client::{
     ApplicationType, AuthMethod, CallbackRedirects, ClientSettings, Delivery, GrantType, RefreshIssuance,
 };
 use crate::domain::refresh_family::Retry;
+use crate::domain::web_uri::WebUri;
 
 /// Client metadata by the names of RFC 7591 §2 and OIDC Registration §2, and ours beyond them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct ClientMetadata {
     pub token_endpoint_auth_method: Option<AuthMethod>,
     pub redirect_uris: Option<Vec<String>>,
     pub post_logout_redirect_uris: Option<Vec<String>>,
+    /// OpenID Connect Back-Channel Logout 1.0 §2.2.
+    pub backchannel_logout_uri: Option<String>,
+    pub backchannel_logout_session_required: Option<bool>,
+    /// OpenID Connect Front-Channel Logout 1.0 §2.
+    pub frontchannel_logout_uri: Option<String>,
+    pub frontchannel_logout_session_required: Option<bool>,
     pub allowed_origins: Option<Vec<String>>,
     pub grant_types: Option<Vec<GrantType>>,
     /// Only `code` is known.
@@ -54,12 +61,17 @@ impl From<&ClientSettings> for ClientMetadata {
         let texts = |uris: &[crate::domain::redirect_uri::RedirectUri]| {
             Some(uris.iter().map(|uri| uri.as_str().to_owned()).collect())
         };
+        let text = |uri: Option<&WebUri>| uri.map(|uri| uri.as_str().to_owned());
         Self {
             client_name: Some(settings.client_name.clone()),
             application_type: Some(settings.application_type),
             token_endpoint_auth_method: Some(settings.token_endpoint_auth_method),
             redirect_uris: texts(&settings.redirect_uris),
             post_logout_redirect_uris: texts(&settings.post_logout_redirect_uris),
+            backchannel_logout_uri: text(settings.backchannel_logout_uri.as_ref()),
+            backchannel_logout_session_required: Some(settings.backchannel_logout_session_required),
+            frontchannel_logout_uri: text(settings.frontchannel_logout_uri.as_ref()),
+            frontchannel_logout_session_required: Some(settings.frontchannel_logout_session_required),
             allowed_origins: Some(settings.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect()),
             grant_types: Some(settings.grant_types.clone()),
             response_types: None,

@@ -5,6 +5,7 @@
 //! called in the unit of work that writes, after the lock, so that two registrations at once cannot pass each other.
 
 mod client;
+mod logout;
 mod metadata;
 mod registry;
 mod resource;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::domain::alg::Alg;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
+use crate::outbound::fetch::Rules;
 
 pub use super::audience::{ADMIN_SCOPE, REVOCATIONS_SCOPE, is_house_scope};
 pub use client::{check_client, check_client_id};
@@ -66,6 +68,8 @@ pub struct House {
     pub longest_access_token: Duration,
     /// For how long the status bit of what is revoked stays set.
     pub status_bit_kept: Duration,
+    /// Which addresses of apps may be called.
+    pub outbound: Rules,
 }
 
 impl House {
@@ -81,6 +85,7 @@ impl House {
             access_token: config.tokens.access_token_ttl,
             longest_access_token: config.longest_access_token(),
             status_bit_kept: config.status_bit_kept(),
+            outbound: Rules::new(&config.outbound.allow),
         })
     }
 

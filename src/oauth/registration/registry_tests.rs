@@ -22,6 +22,7 @@ fn house() -> House {
         access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
         status_bit_kept: Duration::from_secs(3600 + 30 + 900),
+        outbound: Rules::new(&[]),
     }
 }
 

@@ -18,6 +18,7 @@ fn house(issuer: &str) -> House {
         access_token: Duration::from_secs(900),
         longest_access_token: Duration::from_secs(3600),
         status_bit_kept: Duration::from_secs(3600 + 30 + 900),
+        outbound: Rules::new(&[Origin::parse("https://app.internal:8443").unwrap()]),
     }
 }
 
@@ -99,6 +100,66 @@ fn what_is_registered_can_be_registered_again() {
         let settings = good(&text);
         let written = toml::to_string(&ClientMetadata::from(&settings)).unwrap();
         assert_eq!(good(&written), settings);
+    }
+}
+
+#[test]
+fn an_app_is_told_of_a_sign_out_where_nobody_else_can_be_meant() {
+    for text in [
+        "backchannel_logout_uri = 'https://app.example.com/out'\nbackchannel_logout_session_required = true",
+        "backchannel_logout_uri = 'https://elsewhere.example/out?tenant=1'",
+        "backchannel_logout_uri = 'https://app.internal:8443/out'",
+        "frontchannel_logout_uri = 'https://app.example.com/out'\nfrontchannel_logout_session_required = true",
+    ] {
+        let settings = good(&format!("{WEB}{text}"));
+        assert_eq!(good(&toml::to_string(&ClientMetadata::from(&settings)).unwrap()), settings);
+    }
+    for (member, values) in [
+        (
+            "backchannel_logout_uri",
+            &[
+                "http://app.example.com/out",
+                "https://app.example.com:8080/out",
+                "https://app.internal:8444/out",
+                "http://localhost:3000/out",
+                "https://localhost/out",
+                "https://127.0.0.1/out",
+                "https://10.0.0.1/out",
+                "https://[::1]/out",
+                "https://[fd00::1]/out",
+                "https://2130706433/out",
+                "https://0177.0.0.1/out",
+                "https://app.example.com/out#x",
+                "https://user@app.example.com/out",
+                "file:///etc/passwd",
+                "app.example.com/out",
+                "",
+            ][..],
+        ),
+        (
+            "frontchannel_logout_uri",
+            &[
+                "http://app.example.com/out",
+                "https://app.example.com:8443/out",
+                "https://sub.app.example.com/out",
+                "https://app.example.com.evil.example/out",
+                "https://app.example.com/out#x",
+                "javascript:alert(1)",
+                "http://localhost:3000/out",
+            ],
+        ),
+    ] {
+        for value in values {
+            let errors = check(&production(), &format!("{WEB}{member} = '{value}'")).map(|_| value).unwrap_err();
+            assert_eq!(errors.iter().map(|error| error.member).collect::<Vec<_>>(), [member], "{value}: {errors:?}");
+        }
+        let service = format!("{SERVICE}{member} = 'https://app.example.com/out'");
+        assert_eq!(check(&production(), &service).unwrap_err()[0].member, member);
+    }
+    let at_home = "redirect_uris = ['http://localhost:3000/cb']\nfrontchannel_logout_uri = 'http://localhost:3000/out'";
+    assert!(check(&house("http://localhost:8080"), at_home).is_ok());
+    for member in ["backchannel_logout_session_required", "frontchannel_logout_session_required"] {
+        assert_eq!(check(&production(), &format!("{WEB}{member} = true")).unwrap_err()[0].member, member);
     }
 }
 

@@ -25,4 +25,5 @@ mod second_try;
 mod set_up;
 mod sign_in;
 mod status_lists;
+mod told_of_logouts;
 mod userinfo;

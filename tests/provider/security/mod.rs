@@ -29,5 +29,6 @@ mod sign_out;
 mod silence_and_consent;
 mod token_kinds;
 mod token_requests;
+mod told_of_logouts;
 mod transport;
 mod what_is_asked;

@@ -11,6 +11,7 @@ mod provider;
 mod relying_party;
 mod status;
 mod stream;
+mod told;
 
 pub(crate) use answer::{Answer, encode, query_of};
 pub(crate) use browser::{Browser, Page};
@@ -20,3 +21,4 @@ pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
 pub(crate) use provider::{MASTER, TestProvider, on_https};
 pub(crate) use relying_party::{Code, RelyingParty, Tokens};
 pub(crate) use status::{StatusList, place_of};
+pub(crate) use told::Told;

@@ -1,5 +1,7 @@
 //! The layers in a router, with every answer they give.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Uri;
@@ -8,7 +10,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::testing::{AUDIENCE, ISSUER, START, TestClock, TestIssuer, TestKey, claims};
+use crate::testing::{AUDIENCE, ISSUER, START, TestClock, TestIssuer, TestKey, claims, list_claims, status};
 
 const REALM: &str = r#"Bearer realm="https://api.example.com""#;
 
@@ -35,6 +37,8 @@ impl Api {
             .route("/both", get(|| async { "both" }).layer(require_scope("notes:read notes:write")))
             .route("/by-hand", get(by_hand))
             .route("/step-up", get(step_up))
+            .route("/strong", get(|| async { "strong" }).layer(require_acr(["urn:frontdesk:acr:mfa", "phr"])))
+            .route("/recent", get(|| async { "recent" }).layer(require_recent_sign_in(Duration::from_secs(60))))
             .route("/headers", get(|headers: HeaderMap| async move { format!("{headers:?}") }))
             .layer(BearerLayer::new(verifier));
         Self { router, issuer, key }
@@ -171,10 +175,35 @@ async fn a_weak_sign_in_is_401_with_what_is_needed() {
     let api = Api::new();
     let expected = refused(401, r#", error="insufficient_user_authentication", acr_values="urn:frontdesk:acr:mfa""#);
     assert_eq!(api.get("/step-up", &[&format!("Bearer {}", api.token())]).await, expected);
+    for (path, parameter) in [("/strong", r#"acr_values="urn:frontdesk:acr:mfa phr""#), ("/recent", r#"max_age="60""#)]
+    {
+        let expected = refused(401, &format!(r#", error="insufficient_user_authentication", {parameter}"#));
+        assert_eq!(api.get(path, &[&format!("Bearer {}", api.token())]).await, expected);
+        assert_eq!(api.get(path, &[]).await, refused(401, ""), "the token comes first");
+    }
     let mut strong = claims();
     strong["acr"] = json!("urn:frontdesk:acr:mfa");
     let header = format!("Bearer {}", api.key.token(&strong));
     assert_eq!(api.get("/step-up", &[&header]).await, good("secret"));
+    assert_eq!(api.get("/strong", &[&header]).await, good("strong"));
+    let mut recent = claims();
+    recent["auth_time"] = json!(START - 60);
+    assert_eq!(api.get("/recent", &[&format!("Bearer {}", api.key.token(&recent))]).await, good("recent"));
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_401_and_without_its_list_503() {
+    let api = Api::new();
+    let mut ended = claims();
+    ended["status"] = status(7, 5);
+    let header = format!("Bearer {}", api.key.token(&ended));
+    let answer = api.get("/me", &[&header]).await;
+    let retry_after = Some("1".to_owned());
+    assert_eq!(answer, Answer { status: 503, challenge: None, retry_after, body: String::new() });
+    let other = Api::new();
+    other.issuer.list(7, &other.key.list(&list_claims(7, START, 1, &[5])));
+    let header = format!("Bearer {}", other.key.token(&ended));
+    assert_eq!(other.get("/me", &[&header]).await, refused(401, r#", error="invalid_token""#));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use url::Url;
 
 use super::*;
 use crate::fetch::{Document, FetchFuture};
@@ -72,7 +73,7 @@ impl World {
 
 fn cache(fetch: impl Fetch, clock: TestClock, settings: CacheSettings) -> KeyCache {
     let issuer = Issuer::parse(ISSUER.to_owned()).unwrap();
-    KeyCache::new(issuer, Box::new(fetch), Arc::new(clock), settings)
+    KeyCache::new(issuer, Arc::new(fetch), Arc::new(clock), settings)
 }
 
 const UNAVAILABLE: Result<(), NoKey> = Err(NoKey::Unavailable { retry_after: Duration::from_secs(1) });

@@ -1,10 +1,35 @@
 //! The HTTP client against a server on loopback that says what it is told to.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::issuer::Issuer;
+
+/// Answers one connection and gives what it was asked, in lower case.
+async fn asked(listener: &TcpListener, answer: &[u8]) -> (String, TcpStream) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = vec![0; 4096];
+    let mut read = 0;
+    // Head and body may come apart.
+    while !request[..read].ends_with(b"\r\n\r\n") && !request[..read].ends_with(b"=end") {
+        read += stream.read(&mut request[read..]).await.unwrap();
+    }
+    stream.write_all(answer).await.unwrap();
+    (String::from_utf8_lossy(&request[..read]).to_lowercase(), stream)
+}
+
+async fn listener() -> (TcpListener, Url, HttpFetch) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/document", listener.local_addr().unwrap())).unwrap();
+    let fetch = client(&url);
+    (listener, url, fetch)
+}
 
 /// Answers every connection with the same bytes, as long as the returned set lives.
 async fn server(answer: impl Into<Vec<u8>>) -> (Url, JoinSet<()>) {
@@ -103,6 +128,69 @@ async fn a_closed_port_is_an_error_with_its_cause() {
     let url = Url::parse(&format!("http://127.0.0.1:{port}/document")).unwrap();
     let error = client(&url).get(&url, 10).await.unwrap_err();
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn an_unchanged_document_is_304() {
+    let (listener, url, fetch) = listener().await;
+    let request = Request::new(&url, 10).with_accept("application/statuslist+jwt").with_etag(Some("\"v1\""));
+    let answer = b"HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n";
+    let ((request, _), document) = tokio::join!(asked(&listener, answer), fetch.send(request));
+    let document = document.unwrap();
+    assert_eq!((document.status(), document.tag()), (304, Some("\"v1\"")));
+    assert!(request.contains("\r\nif-none-match: \"v1\"\r\n"), "{request}");
+    assert!(request.contains("\r\naccept: application/statuslist+jwt\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn a_form_is_posted_with_credentials() {
+    let (listener, url, fetch) = listener().await;
+    let request = Request::new(&url, 10).with_authorization("Basic abc").with_form("a=end");
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    let ((request, _), document) = tokio::join!(asked(&listener, answer), fetch.send(request));
+    assert_eq!(document.unwrap().accept(10).unwrap(), b"{}");
+    assert!(request.starts_with("post /document http/1.1\r\n") && request.ends_with("\r\n\r\na=end"), "{request}");
+    assert!(request.contains("\r\nauthorization: basic abc\r\n"), "{request}");
+    assert!(request.contains("\r\ncontent-type: application/x-www-form-urlencoded\r\n"), "{request}");
+    let broken = Request::new(&url, 10).with_authorization("Basic a\nb");
+    assert!(fetch.send(broken).await.is_err(), "nothing escapes from the header");
+    assert!(!format!("{broken:?}").contains("Basic"));
+}
+
+#[tokio::test]
+async fn a_stream_is_read_as_it_comes() {
+    let (listener, url, fetch) = listener().await;
+    let request = Request::new(&url, 10).with_accept("text/event-stream").with_last_event_id(Some("id-7"));
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let ((request, mut stream), opened) = tokio::join!(asked(&listener, answer), fetch.open(request));
+    let mut opened = opened.unwrap();
+    assert_eq!((opened.status, opened.content_type.as_str()), (200, "text/event-stream"));
+    assert!(request.contains("\r\nlast-event-id: id-7\r\n"), "{request}");
+    for piece in ["data: 1\n\n", "data: 2\n\n"] {
+        stream.write_all(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes()).await.unwrap();
+        assert_eq!(opened.body.chunk().await.unwrap().as_deref(), Some(piece.as_bytes()));
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    assert_eq!(opened.body.chunk().await.unwrap(), None);
+}
+
+/// Implements no more than it must.
+struct Plain;
+
+impl Fetch for Plain {
+    fn get<'f>(&'f self, _: &'f Url, _: usize) -> FetchFuture<'f> {
+        Box::pin(async { Ok(Document::new(200, "{}")) })
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_your_own_may_do_no_more_than_get() {
+    let url = Url::parse("https://id.example.com/status/7").unwrap();
+    let plain = Request::new(&url, 10);
+    assert!(Plain.send(plain.with_etag(Some("x"))).await.is_ok());
+    assert!(Plain.send(plain.with_authorization("Bearer x")).await.is_err(), "no secret is lost on the way");
+    assert!(Plain.send(plain.with_form("a=b")).await.is_err());
+    assert!(Plain.open(plain).await.is_err());
 }
 
 #[test]

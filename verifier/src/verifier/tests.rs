@@ -2,14 +2,11 @@
 
 mod security;
 
-use std::io;
-use std::sync::Mutex;
-
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-use crate::testing::{AUDIENCE, ISSUER, START, TestClock, TestIssuer, TestKey, b64, claims};
+use crate::error::Reason;
+use crate::testing::{AUDIENCE, ISSUER, Log, START, TestClock, TestIssuer, TestKey, b64, claims};
 
 struct World {
     verifier: Verifier,
@@ -259,34 +256,10 @@ async fn every_reason_gives_the_same_answer() {
     assert_eq!(answers[0].0.status(), 401);
 }
 
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn the_log_says_why_and_never_shows_the_token() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log.listen();
     let key = TestKey::ec("e");
     let world = World::new(&[&key]);
     let good = key.token(&claims());
@@ -296,7 +269,7 @@ async fn the_log_says_why_and_never_shows_the_token() {
     world.issuer.break_down();
     world.clock.advance(Duration::from_secs(300));
     world.verifier.verify(&good).await.unwrap();
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     for part in ["expired", "fetched the issuer's keys", "could not fetch", "status 500"] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }

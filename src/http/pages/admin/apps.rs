@@ -142,6 +142,14 @@ impl Setting {
                 settings.post_logout_redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect(),
             ),
             texts(
+                "setting-told-by-us",
+                settings.backchannel_logout_uri.iter().map(|uri| uri.as_str().to_owned()).collect(),
+            ),
+            texts(
+                "setting-told-by-browser",
+                settings.frontchannel_logout_uri.iter().map(|uri| uri.as_str().to_owned()).collect(),
+            ),
+            texts(
                 "setting-origins",
                 settings.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
             ),

@@ -15,6 +15,7 @@ use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::submission::Submission;
 use crate::http::visit::Visitor;
+use crate::oauth::end_session::EndSessionRequest;
 use crate::oauth::holding::{self, Used};
 use crate::store::directory::Snapshot;
 
@@ -68,7 +69,7 @@ pub async fn end(Submission { visitor, params }: Submission) -> Response {
     };
     let id = SessionId::new(params.get("session").unwrap_or_default());
     if id == session.id {
-        return sign_out::end(visitor, &session, None).await;
+        return sign_out::end(visitor, &session, &EndSessionRequest::default()).await;
     }
     let now = visitor.now;
     let store = visitor.doors.app().store.clone();
