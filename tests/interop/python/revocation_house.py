@@ -19,11 +19,16 @@ class BusyHouse(House):
     """With so many people, services, and apps that will be taken out of service, each for one trial."""
 
     def __init__(self, name: str, people: int, apps: int, *, database: str | None = None, processes: int = 1) -> None:
-        self._people, self.apps = people, apps
+        self._apps = apps
         super().__init__(name, ["ES256"], CLOCKS, database=database, processes=processes)
+        # A password takes its time.
+        for first in range(0, people, 100):
+            users = (f'[[users]]\nusername = "person{at}"\npassword = "{settings["password"]}"\n' for at in range(first, min(first + 100, people)))
+            self._write("people.toml", "".join(users))
+            self.run("apply", "people.toml")
 
     def registry(self) -> str:
-        secret, password = settings["client_secret"], settings["password"]
+        secret = settings["client_secret"]
         text = f"""
 [[resources]]
 identifier = "{API}"
@@ -43,7 +48,7 @@ redirect_uris = ["{settings["browser_redirect_uri"]}"]
 allowed_origins = ["{SPA}"]
 scope = "openid {SCOPE}"
 """
-        web = ["web", "asks", *(f"app{at}" for at in range(self.apps))]
+        web = ["web", "asks", *(f"app{at}" for at in range(self._apps))]
         for client in web:
             text += f"""
 [[clients]]
@@ -57,19 +62,13 @@ post_logout_redirect_uris = ["{settings["web_post_logout_redirect_uri"]}"]
 grant_types = ["authorization_code", "refresh_token", "client_credentials"]
 scope = "openid {SCOPE}"
 """
-        for at in range(self.apps):
+        for at in range(self._apps):
             text += f"""
 [[clients]]
 client_id = "service{at}"
 application_type = "service"
 client_secret = "{secret}"
 scope = "{SCOPE}"
-"""
-        for at in range(self._people):
-            text += f"""
-[[users]]
-username = "person{at}"
-password = "{password}"
 """
         return text
 

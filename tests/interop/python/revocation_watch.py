@@ -42,9 +42,13 @@ class Api:
     def refused_at(self, token: str) -> float | None:
         return next((at for at, state in self.said[token] if state == "refused revoked"), None)
 
-    def heard_since(self, revoked: float, refused: float) -> float:
-        """From when on it could hear of it: if the stream went away meanwhile, since it was back."""
-        return max([revoked, *(at for at, up in self.stream if up and at <= refused)])
+    def heard_for(self, start: float, end: float) -> float:
+        """In how many seconds of these the stream was there."""
+        ups = [(at, is_up) for at, is_up in self.stream if at <= end] + [(end, False)]
+        return sum(max(0.0, min(until, end) - max(at, start)) for (at, is_up), (until, _) in itertools.pairwise(ups) if is_up)
+
+    def hears(self) -> bool:
+        return bool(self.stream) and self.stream[-1][1]
 
     def away(self) -> list[float]:
         """For how long the stream was away, each time."""
