@@ -201,7 +201,9 @@ def run(check, database: str, stages: list[Stage]) -> None:
     with check("the stream came back after each process that went"):
         for stage in stages:
             away = stage.watch.listens.away()
-            print(f"     {stage.name}: the stream went away {len(away)} times, for {max(away, default=0):.1f} s at most", flush=True)
+            missed = sum(not stage.watch.listens.hears(trial.done) for trial in stage.trials)
+            words = f"the stream went away {len(away)} times, for {max(away, default=0):.1f} s at most; {missed} trials were done meanwhile"
+            print(f"     {stage.name}: {words}", flush=True)
             assert stage.watch.listens.hears()
             # One process is always the one that goes.
             assert len(away) >= 2 or stage.name != "sqlite", away

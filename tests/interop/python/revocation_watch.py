@@ -1,6 +1,7 @@
 """The sample APIs, as the proof sees them: which token each accepts, and since when."""
 
 import itertools
+import math
 import subprocess
 import sys
 import time
@@ -47,8 +48,9 @@ class Api:
         ups = [(at, is_up) for at, is_up in self.stream if at <= end] + [(end, False)]
         return sum(max(0.0, min(until, end) - max(at, start)) for (at, is_up), (until, _) in itertools.pairwise(ups) if is_up)
 
-    def hears(self) -> bool:
-        return bool(self.stream) and self.stream[-1][1]
+    def hears(self, at: float = math.inf) -> bool:
+        """Whether the stream was there at a moment; or is now."""
+        return next((is_up for when, is_up in reversed(self.stream) if when <= at), False)
 
     def away(self) -> list[float]:
         """For how long the stream was away, each time."""
