@@ -11,9 +11,11 @@ STEPS = 12
 
 
 class Browser:
-    """One person at one machine."""
+    """One person at one machine; by default the one of the settings, at the issuer of the settings."""
 
-    def __init__(self) -> None:
+    def __init__(self, issuer: str | None = None, typed: dict[str, str] | None = None) -> None:
+        self._issuer = issuer or settings["issuer"]
+        self._typed = typed or {"username": settings["username"], "password": settings["password"]}
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -28,19 +30,40 @@ class Browser:
             page = _Page(response.text)
             assert response.status_code == 200, f"{response.url} answered {response.status_code}: {page.text[:300]}"
             assert not silent, f"a page where none may be: {page.text[:300]}"
-            kind, action, fields = page.to_fill(deny)
+            kind, action, fields = page.to_fill(self._typed, deny)
             assert not (kind == "login" and "login" in pages), f"the sign-in was refused: {page.text[:300]}"
             pages.append(kind)
             response = self._follow("POST", urljoin(response.url, action), fields)
         raise AssertionError(f"still not back after {STEPS} pages: {pages}")
 
+    def press(self, path: str, action: str, **fields: str) -> str:
+        """Opens a page of the account, fills the form with this action, sends it, and gives the address where that leads to."""
+        page = self._follow("GET", self._issuer + path)
+        assert page.status_code == 200, f"{path} answered {page.status_code}: {_Page(page.text).text[:300]}"
+        hidden = _Page(page.text).hidden(action)
+        done = self._follow("POST", self._issuer + action, [*(hidden | fields).items()])
+        assert done.status_code == 200, f"{action} answered {done.status_code}: {_Page(done.text).text[:300]}"
+        return done.url
+
+    def page(self, path: str) -> str:
+        """The text of a page of the account, with its marks."""
+        page = self._follow("GET", self._issuer + path)
+        assert page.status_code == 200, f"{path} answered {page.status_code}: {_Page(page.text).text[:300]}"
+        return page.text
+
+    def fetch(self, path: str, origin: str, **fields: str) -> requests.Response:
+        """What a page of an app at this origin sends to the issuer, with the cookies that this browser keeps for the issuer."""
+        same_site = {"Origin": origin, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+        headers = same_site | {"X-OAuth-Browser": "1"}
+        return self._session.post(self._issuer + path, data=fields, headers=headers, timeout=30)
+
     def _follow(self, method: str, url: str, fields: list[tuple[str, str]] | None = None) -> requests.Response | str:
         for _ in range(STEPS):
-            if _origin(url) != settings["issuer"]:
+            if _origin(url) != self._issuer:
                 return url
             headers = {"Accept": "text/html", "Accept-Language": "en"}
             if method == "POST":
-                headers |= {"Origin": settings["issuer"], "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
+                headers |= {"Origin": self._issuer, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
             response = self._session.request(method, url, data=fields, headers=headers, allow_redirects=False, timeout=30)
             if not response.is_redirect:
                 return response
@@ -92,11 +115,16 @@ class _Page(HTMLParser):
     def text(self) -> str:
         return " ".join(self._words)
 
-    def to_fill(self, deny: bool) -> tuple[str, str, list[tuple[str, str]]]:
+    def hidden(self, action: str) -> dict[str, str]:
+        """The fields of the first form with this action, as they stand."""
+        form = next((form for form in self._forms if form["action"] == action), None)
+        assert form is not None, f"no form leads to {action}: {self.text[:300]}"
+        return dict(form["fields"])
+
+    def to_fill(self, typed: dict[str, str], deny: bool) -> tuple[str, str, list[tuple[str, str]]]:
         for form in self._forms:
             names = [name for name, _ in form["fields"]]
             if "login-submit" in form["buttons"] and "password" in names:
-                typed = {"username": settings["username"], "password": settings["password"]}
                 fields = [(name, typed.get(name, value)) for name, value in form["fields"]]
                 return _pressed("login", form, "login-submit", fields)
             answer = "consent-deny" if deny else "consent-accept"

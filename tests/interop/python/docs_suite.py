@@ -61,7 +61,8 @@ def program(document: str, name: str) -> Path:
 def registered() -> dict[str, str]:
     """What the README and the guide to APIs register; gives the secrets by client."""
     secrets = {}
-    for document, name in (("README.md", "apps.toml"), ("docs/protect-an-api.md", "introspection.toml")):
+    documents = ("README.md", "apps.toml"), ("docs/protect-an-api.md", "introspection.toml"), ("docs/revocation.md", "listening.toml")
+    for document, name in documents:
         command = [os.environ["FRONTDESK"], "--config", "config.toml", "apply", str(program(document, name)), "--json"]
         secrets |= json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["client_secrets"]
     return secrets
@@ -132,6 +133,29 @@ def protected(check, empty: tuple[int, str] = missing) -> None:
         assert answer.headers["access-control-expose-headers"] == "www-authenticate"
 
 
+# Seconds after which an API must have seen what was taken back: far more than it takes.
+SEEN = 60
+
+
+def takes_back(check) -> None:
+    """What an API does that looks whether tokens were taken back."""
+    dead, live = token("robot", "notes:read"), token("scribe", "notes:read")
+    for one in (dead, live):
+        assert asked(f"Bearer {one}").status_code == 200
+    with check("a token that was taken back: 401 invalid_token"):
+        fields = {"token": dead}
+        answer = requests.post(f"{issuer}/oauth2/revoke", data=fields, auth=("robot", secrets["robot"]), timeout=30)
+        assert answer.status_code == 200, answer.text
+        began = time.time()
+        while asked(f"Bearer {dead}").status_code == 200 and time.time() - began < SEEN:
+            time.sleep(0.1)
+        answer = asked(f"Bearer {dead}")
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="notes", error="invalid_token"')
+    with check("and no other"):
+        for one in (live, token("robot", "notes:read")):
+            assert asked(f"Bearer {one}").status_code == 200
+
+
 def signs_in(check) -> None:
     """What an app on a server does."""
     visitor, browser = requests.Session(), Browser()
@@ -177,7 +201,7 @@ with tests.flow("registration") as check:
             [[clients]]
             client_id = "scribe"
             application_type = "service"
-            scope = "notes:write"
+            scope = "notes:read notes:write"
         '''
         (here / "extra.toml").write_text(extra)
         command = [os.environ["FRONTDESK"], "--config", "config.toml", "apply", str(here / "extra.toml"), "--json"]
@@ -188,8 +212,19 @@ with tests.flow("api.mjs") as check, running(["node", str(program("docs/protect-
     protected(check)
 with tests.flow("checked-api.mjs") as check, running(["node", str(program("docs/protect-an-api.md", "checked-api.mjs"))], api):
     protected(check, empty=(400, 'Bearer realm="notes", error="invalid_request"'))
+    takes_back(check)
 with tests.flow("api.py") as check, running([sys.executable, str(program("docs/protect-an-api.md", "api.py"))], api):
     protected(check)
+program("docs/protect-an-api.md", "status_lists.py")
+checked = program("docs/protect-an-api.md", "checked_api.py")
+with tests.flow("checked_api.py") as check, running([sys.executable, str(checked)], api):
+    protected(check)
+    takes_back(check)
+program("docs/revocation.md", "revocations.py")
+hurried = program("docs/revocation.md", "hurried_api.py")
+with tests.flow("hurried_api.py") as check, running([sys.executable, str(hurried)], api, CLIENT_SECRET=secrets.get("notes-api", "")):
+    protected(check)
+    takes_back(check)
 with tests.flow("server.mjs") as check:
     with running(["node", str(program("docs/server-app.md", "server.mjs"))], app, CLIENT_SECRET=secrets["office"]):
         signs_in(check)

@@ -1,4 +1,5 @@
-"""`turning_front.py PORT PORT…`: gives each connection to the first port to the next of the others, as a load balancer does."""
+"""`turning_front.py PORT PORT…`: gives each connection to the first port to the next of the others, as a load balancer does;
+whoever does not answer is passed over."""
 
 import asyncio
 import itertools
@@ -9,9 +10,13 @@ next_port = itertools.cycle(behind)
 
 
 async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        there, back = await asyncio.open_connection("127.0.0.1", next(next_port))
-    except OSError:
+    for _ in behind:
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", next(next_port))
+            break
+        except OSError:
+            continue
+    else:
         writer.close()
         return
     await asyncio.gather(copy(reader, back), copy(there, writer))

@@ -1,9 +1,10 @@
-"""Providers whose keys turn while tokens are checked: with clocks that are scaled, so that what takes days elsewhere takes seconds
-here, or with the real settings."""
+"""Providers of our own, of one process or several. Some have clocks that are scaled, so that what takes days elsewhere takes seconds
+here."""
 
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -111,7 +112,7 @@ class House:
         self, name: str, algorithms: list[str], clocks: Clocks, *, database: str | None = None, processes: int = 1
     ) -> None:
         self.name, self.algorithms, self.clocks, self._servers = name, algorithms, clocks, []
-        self.folder = Path("turning", name).absolute()
+        self.folder = Path("houses", name).absolute()
         self.folder.mkdir(parents=True)
         ports = [free_port() for _ in range(processes)]
         port = ports[0] if processes == 1 else free_port()
@@ -119,17 +120,17 @@ class House:
         self.processes = [f"http://127.0.0.1:{port}" for port in ports]
         for at, own in enumerate(ports):
             self._write(f"config{at}.toml", self._config(own, database or "sqlite://data/frontdesk.db"))
-        self._write("house.toml", self._registry())
+        self._write("house.toml", self.registry())
         self.run("migrate")
         self.run("apply", "house.toml")
         self._log = open(self.folder / "serve.log", "wb")
         try:
             for at, process in enumerate(self.processes):
                 # The first makes the keys.
-                self._start([os.environ["FRONTDESK"], "--config", f"config{at}.toml", "serve"], process)
+                self._servers.append(self._start(self._serve(at), process))
             if processes > 1:
                 front = str(Path(__file__).parent / "turning_front.py")
-                self._start([sys.executable, "-B", front, *map(str, [port, *ports])], self.issuer)
+                self._servers.append(self._start([sys.executable, "-B", front, *map(str, [port, *ports])], self.issuer))
         except BaseException:
             self.kill()
             raise
@@ -208,10 +209,22 @@ class House:
             server.kill()
             server.wait()
 
+    def stop_one(self, at: int, how: signal.Signals) -> None:
+        """Ends one process of the program, and waits until it is gone."""
+        self._servers[at].send_signal(how)
+        self._servers[at].wait(LONG)
+
+    def start_one(self, at: int) -> None:
+        """Starts it again."""
+        self._servers[at] = self._start(self._serve(at), self.processes[at])
+
     def last_words(self) -> str:
         return (self.folder / "serve.log").read_text(encoding="utf-8")[-1500:]
 
-    def _start(self, command: list[str], process: str) -> None:
+    def _serve(self, at: int) -> list[str]:
+        return [os.environ["FRONTDESK"], "--config", f"config{at}.toml", "serve"]
+
+    def _start(self, command: list[str], process: str) -> subprocess.Popen:
         """Starts a process and waits until it is ready."""
         server, began = None, time.time()
         while time.time() - began < 2 * LONG:
@@ -220,8 +233,7 @@ class House:
                 server = subprocess.Popen(command, cwd=self.folder, stdout=self._log, stderr=self._log)
             assert server.poll() in (None, 3), f"{self.name} ended: {self.last_words()}"
             if answers(f"{process}/readyz"):
-                self._servers.append(server)
-                return
+                return server
             time.sleep(0.1)
         server.kill()
         server.wait()
@@ -248,7 +260,8 @@ requests_per_network = 0
 requests_per_client = 0
 """
 
-    def _registry(self) -> str:
+    def registry(self) -> str:
+        """Who is known."""
         secret, password = settings["client_secret"], settings["password"]
         scopes = " ".join(f"{alg.lower()}:read" for alg in self.algorithms)
         text = f"""
