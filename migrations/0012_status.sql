@@ -13,3 +13,8 @@ CREATE TABLE status_list_tokens (
 -- When the place was taken from its grant or client: what is new is told at once.
 ALTER TABLE retired_indices ADD COLUMN retired_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX retired_indices_at ON retired_indices (retired_at);
+
+-- Grants that were left over when their session, person or client ended are found by when that was.
+CREATE INDEX sessions_ended ON sessions (ended_at);
+CREATE INDEX users_not_before ON users (not_before);
+CREATE INDEX clients_not_before ON clients (not_before);

@@ -219,6 +219,7 @@ impl App {
             keys: &self.provider.keys,
             issuer: self.provider.issuer_id(),
             bit_kept: self.config().status_bit_kept(),
+            may_sign: self.measured_difference().is_none_or(|difference| difference.abs() <= CLOCK_WARNED),
         }
     }
 

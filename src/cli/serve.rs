@@ -12,7 +12,7 @@ use crate::http::cookies::Cookies;
 use crate::http::doors::Doors;
 use crate::http::router::entrance;
 use crate::http::server::{Server, stop_on_signals};
-use crate::jobs::Jobs;
+use crate::jobs::{self, Jobs};
 use crate::logging;
 
 /// Serves until a signal, then finishes what runs, commits what was accepted and returns.
@@ -34,6 +34,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let cookies = if config.is_development() { Cookies::development() } else { Cookies::real() };
     let stop = app.stopping.clone();
     stop_on_signals(&stop).map_err(Failure::failed)?;
+    jobs::status_lists::begin(&app).await;
     let jobs = Jobs::start(&app);
     let listening: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     tracing::info!(issuer = config.server.issuer.as_str(), listening = listening.join(" "), "serving");

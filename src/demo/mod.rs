@@ -28,7 +28,7 @@ use crate::http::cookies::Cookies;
 use crate::http::doors::Doors;
 use crate::http::router::entrance;
 use crate::http::server::{Server, stop_on_signals};
-use crate::jobs::Jobs;
+use crate::jobs::{self, Jobs};
 use crate::keys;
 use crate::keys::vault::Vault;
 use crate::store::{OpenOptions, Store};
@@ -119,6 +119,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&Addresses) -> Result<(
     let stop = house.stopping.clone();
     stop_on_signals(&stop)?;
     let cookies = if options.site.is_some() { Cookies::real() } else { Cookies::development() };
+    jobs::status_lists::begin(&house).await;
     let jobs = Jobs::start(&house);
     announce(&Addresses {
         issuer: issuer.clone(),

@@ -103,6 +103,8 @@ pub enum EndReason {
     Admin,
     /// It was about when a machine of ours was lost.
     HostLost,
+    /// What it hung on had ended, and it was left over.
+    Orphaned,
 }
 
 impl EndReason {
@@ -125,6 +127,7 @@ impl EndReason {
             Self::Subject => "subject",
             Self::Admin => "admin",
             Self::HostLost => "host_lost",
+            Self::Orphaned => "orphaned",
         }
     }
 

@@ -52,7 +52,7 @@ impl Entrance {
     {
         if let Some((front, doors)) = &self.house
             && request.method() == Method::GET
-            && let Some((route, answer)) = documents::at(request.uri().path())
+            && let Some((route, answer)) = documents::at(doors, request.uri().path())
         {
             let asked = |address: ClientAddress| Asked {
                 address: address.ip(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::follow_changes::in_time;
@@ -26,16 +26,18 @@ use crate::tokens::logout::LogoutClaims;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// Apps that are told at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 /// Apps that are looked for at once; some of them may be another process's.
 const LOOKED_FOR: u32 = 100;
 /// Longer than a call may take, and short enough for what a killed process has left.
 const LEASE: Duration = Duration::from_secs(15);
 /// Notices that an app gets before it is another's turn.
 const TURN: usize = 50;
+/// And how long that may take: an app that is slow holds nobody up.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
 /// How long an app rests after failures in a row.
 const RESTS: [Duration; 4] =
-    [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(1_200)];
+    [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(2_700)];
 const MOST_TRIES: u32 = 5;
 /// After that, who has failed so often is given up.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -120,8 +122,9 @@ impl Courier {
     /// # Errors
     /// If the database refuses.
     pub async fn turn(&self, to: &ClientId, stop: &CancellationToken) -> Result<(), StoreError> {
+        let begun = Instant::now();
         for _ in 0..TURN {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || begun.elapsed() >= LONGEST_TURN {
                 break;
             }
             let Some((notice, client)) = self.take(to).await? else { break };

@@ -5,6 +5,7 @@ pub mod deliver;
 pub mod follow_changes;
 pub mod nodes;
 pub mod note_sightings;
+pub mod orphans;
 pub mod purge;
 pub mod seal_audit;
 pub mod status_lists;
@@ -36,6 +37,7 @@ impl Jobs {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         jobs.tasks.spawn(follow_changes::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(nodes::run(app.clone(), jobs.stop.clone()));
+        jobs.tasks.spawn(orphans::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(purge::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(note_sightings::run(app.clone(), jobs.stop.clone()));
         jobs.tasks.spawn(turn_keys::run(app.clone(), jobs.stop.clone()));

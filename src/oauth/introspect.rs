@@ -96,7 +96,7 @@ fn may_introspect(caller: &AuthenticatedClient, live: &LiveToken, provider: &Pro
         .audience
         .iter()
         .filter_map(|audience| snapshot.resource_named(audience))
-        .any(|resource| resource.introspected_by.contains(&caller.client.id))
+        .any(|resource| resource.disabled_at.is_none() && resource.introspected_by.contains(&caller.client.id))
 }
 
 fn active(live: &LiveToken, provider: &Provider) -> Introspection {

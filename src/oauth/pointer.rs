@@ -46,15 +46,19 @@ pub async fn follow(token: &str, provider: &Provider, now: Timestamp) -> Result<
         None => provider
             .client(pointer.client.as_str(), now)
             .await?
-            .filter(|client| {
-                pointer.subject == client.id.as_str()
-                    && pointer.scope.is_subset_of(&client.settings.scope)
-                    && client.not_before <= pointer.issued_at
-                    && pointer.stands_at(client.status)
-            })
+            .filter(|client| client_stands(client, &pointer))
             .map(Bearer::Client),
     };
     Ok(bearer.map(|bearer| LiveToken { pointer, bearer }))
+}
+
+/// Whether a client's own token says what is registered of it.
+#[must_use]
+pub fn client_stands(client: &Client, pointer: &AccessPointer) -> bool {
+    pointer.subject == client.id.as_str()
+        && pointer.scope.is_subset_of(&client.settings.scope)
+        && client.not_before <= pointer.issued_at
+        && pointer.stands_at(client.status)
 }
 
 /// Whether the rows say what the token says: any difference is a forgery.

@@ -6,6 +6,7 @@ use super::pointer::{self, Bearer};
 use super::provider::Provider;
 use crate::domain::id::ClientId;
 use crate::domain::time::Timestamp;
+use crate::tokens::access::AccessPointer;
 
 /// Someone who may listen.
 #[derive(Debug, Clone)]
@@ -14,6 +15,17 @@ pub struct Listener {
     pub client: ClientId,
     /// Until when: a token is good for no longer.
     pub until: Timestamp,
+    token: AccessPointer,
+}
+
+impl Listener {
+    /// Whether the token still stands: its client is in service, was not revoked, and may have the scope.
+    #[must_use]
+    pub fn may_go_on(&self, provider: &Provider, now: Timestamp) -> bool {
+        let snapshot = provider.directory.snapshot();
+        let client = snapshot.client(self.client.as_str()).filter(|client| client.is_active());
+        !self.until.has_passed(now) && client.is_some_and(|client| pointer::client_stands(client, &self.token))
+    }
 }
 
 /// Follows a token to who may listen with it.
@@ -32,5 +44,5 @@ pub async fn enter(token: &str, provider: &Provider, now: Timestamp) -> Result<L
     if !live.pointer.scope.contains(REVOCATIONS_SCOPE) {
         return Err(OAuthError::new(ErrorCode::InsufficientScope, "the access token lacks a scope"));
     }
-    Ok(Listener { client: client.id.clone(), until: live.pointer.expires_at })
+    Ok(Listener { client: client.id.clone(), until: live.pointer.expires_at, token: live.pointer })
 }

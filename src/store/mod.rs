@@ -27,6 +27,7 @@ pub mod listen;
 pub mod lost_hosts;
 pub mod mac_roots;
 pub mod nodes;
+pub mod orphans;
 pub mod outbox;
 pub mod passwords;
 pub mod people_page;

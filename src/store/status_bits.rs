@@ -34,17 +34,18 @@ pub async fn all(db: &mut Db, kept: Duration, now: Timestamp) -> Result<Vec<SetB
     Ok(bits(rows))
 }
 
-/// Those that were set at a moment or later.
+/// Those that were set at a moment or later, `most` of them at most.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn set_since(db: &mut Db, since: Timestamp, kept: Duration) -> Result<Vec<SetBit>, StoreError> {
+pub async fn set_since(db: &mut Db, since: Timestamp, kept: Duration, most: usize) -> Result<Vec<SetBit>, StoreError> {
     let rows = on!(db, |db| sqlx::query_as(
         "SELECT status_list, status_index, ended_at + $2 FROM grants WHERE ended_at >= $1 \
-         UNION ALL SELECT status_list, status_index, invalid_until FROM retired_indices WHERE retired_at >= $1"
+         UNION ALL SELECT status_list, status_index, invalid_until FROM retired_indices WHERE retired_at >= $1 LIMIT $3"
     )
     .bind(since.as_seconds())
     .bind(seconds(kept))
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
     .fetch_all(db)
     .await)?;
     Ok(bits(rows))
@@ -122,7 +123,8 @@ mod tests {
     async fn what_was_set_lately_is_found_by_its_time() {
         let store = house().await;
         let mut db = store.read().await.unwrap();
-        let found = set_since(&mut db, Timestamp::from_seconds(950), KEPT).await.unwrap();
+        let found = set_since(&mut db, Timestamp::from_seconds(950), KEPT, 9).await.unwrap();
         assert_eq!(places(&found), [(7, 2, Some(1_100)), (7, 3, Some(1_050)), (8, 1, Some(1_001))]);
+        assert_eq!(set_since(&mut db, Timestamp::from_seconds(950), KEPT, 2).await.unwrap().len(), 2);
     }
 }

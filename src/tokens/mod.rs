@@ -13,6 +13,7 @@
 //! | `grant_mac.rs`    | what keeps a grant's row from being rewritten                  |
 //! | `status_index.rs` | places in the status lists                                     |
 //! | `status_list.rs`  | what a signed list says                                        |
+//! | `listeners.rs`    | how many listen to that news                                   |
 //! | `status_lists.rs` | the lists of this process, and the news of what was revoked    |
 
 pub mod access;
@@ -21,6 +22,7 @@ pub mod grant_mac;
 pub mod id_token;
 pub mod issuer;
 pub mod key_desk;
+pub mod listeners;
 pub mod logout;
 pub mod refresh;
 pub mod revoke;

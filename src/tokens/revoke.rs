@@ -280,7 +280,9 @@ fn is_told(what: What<'_>, reason: EndReason) -> bool {
         | EndReason::RefreshReuse
         | EndReason::LostAnswer
         | EndReason::Retries
-        | EndReason::Subject => false,
+        | EndReason::Subject
+        // Told when what it hung on ended.
+        | EndReason::Orphaned => false,
     }
 }
 

@@ -13,10 +13,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 use tokio::time::Instant;
 
+use super::listeners::Listeners;
 use super::status_list::{Content, LIFE, SIGNED_AGAIN};
 use crate::domain::id::KeyId;
 use crate::domain::status::StatusIndex;
 use crate::domain::time::Timestamp;
+use crate::keys::record::KeyRecord;
 use crate::keys::ring::{KeyRing, Keys, Prepared};
 use crate::keys::state::KeyState;
 use crate::store::status_bits::SetBit;
@@ -27,6 +29,12 @@ use crate::store::{Db, Store, StoreError, status_bits, status_tokens};
 const TAIL: Duration = Duration::from_secs(60);
 /// After how long everything is compared, also what only time has changed.
 const COMPARED_AGAIN: Duration = Duration::from_secs(60);
+/// How many bits one look may find; when more were set, everybody fetches the lists.
+const MOST_AT_ONCE: usize = 20_000;
+/// How far a list's time may be ahead of ours.
+const AHEAD: Duration = Duration::from_secs(5);
+/// How often strangers can make us look for a list that is not there.
+const LOOKED_FOR: Duration = Duration::from_millis(250);
 /// How old a picture may be that a list is signed from.
 const OLDEST_PICTURE: Duration = Duration::from_secs(2);
 /// For how long after a key was revoked the lists say so.
@@ -65,6 +73,8 @@ pub enum News {
     },
     /// A key was revoked.
     KidDenied(KeyId),
+    /// More than can be told: fetch the lists.
+    Reset,
 }
 
 /// What was learnt since a moment.
@@ -87,6 +97,8 @@ pub struct Sources<'s> {
     pub issuer: &'s str,
     /// For how long the bit of an ended grant stays set.
     pub bit_kept: Duration,
+    /// Whether this process's clock can be believed: what is signed on a wrong one lacks bits, or is of the future.
+    pub may_sign: bool,
 }
 
 /// The lists of a process.
@@ -94,7 +106,10 @@ pub struct Sources<'s> {
 pub struct StatusLists {
     published: ArcSwap<BTreeMap<i64, Arc<Published>>>,
     watch: Mutex<Watch>,
+    /// When it was last looked for a list that is not at hand.
+    looked_for: Mutex<Option<Instant>>,
     news: broadcast::Sender<Arc<News>>,
+    listeners: Listeners,
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +124,13 @@ struct Watch {
 
 impl Default for StatusLists {
     fn default() -> Self {
-        Self { published: ArcSwap::default(), watch: Mutex::default(), news: broadcast::Sender::new(NEWS_KEPT) }
+        Self {
+            published: ArcSwap::default(),
+            watch: Mutex::default(),
+            looked_for: Mutex::default(),
+            news: broadcast::Sender::new(NEWS_KEPT),
+            listeners: Listeners::default(),
+        }
     }
 }
 
@@ -118,6 +139,34 @@ impl StatusLists {
     #[must_use]
     pub fn list(&self, list: i64) -> Option<Arc<Published>> {
         self.published.load().get(&list).cloned()
+    }
+
+    /// A list that is not at hand. Another process may have made it a moment ago, or this one: the first token that names a list is
+    /// faster than the next round.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn find(
+        &self,
+        from: Sources<'_>,
+        list: i64,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Published>>, StoreError> {
+        let asked = Instant::now();
+        let mut looked = self.looked_for.lock().await;
+        if let Some(found) = self.list(list) {
+            return Ok(Some(found));
+        }
+        // Somebody has looked since this was asked.
+        if looked.is_some_and(|at| at >= asked) {
+            return Ok(None);
+        }
+        if let Some(at) = *looked {
+            tokio::time::sleep_until(at + LOOKED_FOR).await;
+        }
+        *looked = Some(Instant::now());
+        self.publish(from, now).await?;
+        Ok(self.list(list))
     }
 
     /// The numbers of all lists.
@@ -132,13 +181,19 @@ impl StatusLists {
         self.news.subscribe()
     }
 
+    /// Who listens.
+    #[must_use]
+    pub const fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
     /// Looks for what was ended lately and tells it.
     ///
     /// # Errors
     /// If the database refuses.
     pub async fn look(&self, from: Sources<'_>, now: Timestamp) -> Result<(), StoreError> {
         let mut watch = self.watch.lock().await;
-        let denied = denied(&from.keys.ring(), now);
+        let denied: BTreeSet<KeyId> = denied(&from.keys.ring(), now).map(kid_of).collect();
         for kid in denied.difference(&watch.denied) {
             self.tell(News::KidDenied(kid.clone()));
         }
@@ -148,15 +203,24 @@ impl StatusLists {
             watch.compared_at = None;
         }
         let mut db = from.store.read().await?;
-        let Some(known) = &mut watch.known else {
-            let bits = status_bits::all(&mut db, from.bit_kept, now).await?;
-            watch.known = Some(bits.iter().map(|bit| bit.place).collect());
-            return Ok(());
-        };
-        let recent = status_bits::set_since(&mut db, now.minus(TAIL), from.bit_kept).await?;
+        let recent = status_bits::set_since(&mut db, now.minus(TAIL), from.bit_kept, MOST_AT_ONCE).await?;
+        if watch.known.is_none() {
+            watch.known = Some(places(&status_bits::all(&mut db, from.bit_kept, now).await?));
+        } else if recent.len() >= MOST_AT_ONCE {
+            watch.compared_at = None;
+            self.tell(News::Reset);
+        } else {
+            self.learn(&mut watch, &recent);
+        }
+        Ok(())
+    }
+
+    /// Tells those bits that were not known.
+    fn learn(&self, watch: &mut Watch, bits: &[SetBit]) {
+        let known = watch.known.get_or_insert_default();
         let mut fresh = BTreeMap::<i64, Vec<i64>>::new();
-        for SetBit { place, .. } in recent {
-            if known.insert(place) {
+        for SetBit { place, .. } in bits {
+            if known.insert(*place) {
                 fresh.entry(place.list).or_default().push(place.index);
             }
         }
@@ -164,7 +228,6 @@ impl StatusLists {
         for (list, set) in fresh {
             self.tell(News::Revoked { list, set });
         }
-        Ok(())
     }
 
     /// What was revoked since a moment, for one who was away.
@@ -176,16 +239,21 @@ impl StatusLists {
         if since < now.minus(from.bit_kept) || heard > now.plus(TAIL) {
             return Ok(Since::TooLongAgo);
         }
-        let bits = status_bits::set_since(&mut from.store.read().await?, since, from.bit_kept).await?;
+        let bits = status_bits::set_since(&mut from.store.read().await?, since, from.bit_kept, MOST_AT_ONCE).await?;
+        if bits.len() >= MOST_AT_ONCE {
+            return Ok(Since::TooLongAgo);
+        }
         let of = by_list(&bits).into_iter();
         let news = of.map(|(list, set)| News::Revoked { list, set: set.iter().map(|place| place.index).collect() });
         Ok(Since::These(news.collect()))
     }
 
-    /// Keys that were revoked lately.
+    /// Keys that were revoked lately; since a moment, with a margin, for one who was away since then.
     #[must_use]
-    pub fn denied(&self, from: Sources<'_>, now: Timestamp) -> BTreeSet<KeyId> {
-        denied(&from.keys.ring(), now)
+    pub fn denied(&self, from: Sources<'_>, since: Option<Timestamp>, now: Timestamp) -> BTreeSet<KeyId> {
+        let ring = from.keys.ring();
+        let since = since.map(|since| since.minus(TAIL));
+        denied(&ring, now).filter(|key| since.is_none_or(|since| key.changed_at >= since)).map(kid_of).collect()
     }
 
     /// Brings the lists up to date: signs what another process has not signed, and takes over what it has.
@@ -195,45 +263,61 @@ impl StatusLists {
     pub async fn publish(&self, from: Sources<'_>, now: Timestamp) -> Result<(), StoreError> {
         let mut watch = self.watch.lock().await;
         let mut db = from.store.read().await?;
-        let begun = Instant::now();
         let mut heads = status_tokens::heads(&mut db).await?;
-        let compare = watch.compared_at.is_none_or(|at| at.plus(COMPARED_AGAIN).has_passed(now));
+        let compare = watch.compared_at.is_none_or(|at| at > now || at.plus(COMPARED_AGAIN).has_passed(now));
         let ring = from.keys.ring();
         let due = |head: &Head| compare || watch.dirty.contains(&head.list) || must_be_signed(head, &ring, now);
-        let due: Vec<Head> = heads.iter().filter(|head| due(head)).cloned().collect();
+        let mut due: Vec<Head> = heads.iter().filter(|head| from.may_sign && due(head)).cloned().collect();
         if !due.is_empty() {
-            let bits = status_bits::all(&mut db, from.bit_kept, now).await?;
-            let of = by_list(&bits);
-            let mut signed = Vec::new();
-            for head in due {
-                let places = of.get(&head.list).map_or(&[][..], Vec::as_slice);
-                match sign(&head, places, &watch.denied, from, now) {
-                    Ok(Some(token)) => signed.push((head, token)),
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::error!(
-                            alarm = "status list",
-                            list = head.list,
-                            error,
-                            "a status list could not be signed"
-                        );
-                    }
-                }
-            }
-            // What waited for too long is read again at the next look.
-            if begun.elapsed() < OLDEST_PICTURE {
-                if !signed.is_empty() {
-                    put(from.store, signed).await?;
-                    heads = status_tokens::heads(&mut db).await?;
-                }
-                watch.dirty.clear();
-                if compare {
-                    watch.known = Some(bits.into_iter().map(|bit| bit.place).collect());
-                    watch.compared_at = Some(now);
-                }
-            }
+            // What waits longest for its bits first.
+            due.sort_by_key(|head| !watch.dirty.contains(&head.list));
+            self.sign_all(&mut db, &mut watch, due, compare, from, now).await?;
+            heads = status_tokens::heads(&mut db).await?;
         }
         self.take_over(&mut db, heads).await
+    }
+
+    /// Signs list by list, so that each one that is done is done, however many there are.
+    async fn sign_all(
+        &self,
+        db: &mut Db,
+        watch: &mut Watch,
+        due: Vec<Head>,
+        compare: bool,
+        from: Sources<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut picture = Picture::take(db, from, now).await?;
+        for head in due {
+            if picture.taken.elapsed() >= OLDEST_PICTURE {
+                picture = Picture::take(db, from, now).await?;
+            }
+            let places = picture.of.get(&head.list).map_or(&[][..], Vec::as_slice);
+            let list = head.list;
+            let is_said = match sign(&head, places, &watch.denied, from, now) {
+                Ok(None) => true,
+                Ok(Some(signed)) => {
+                    from.store.write(async move |tx| status_tokens::put(tx, &head, &signed).await).await?
+                }
+                Err(error) => {
+                    tracing::error!(alarm = "status list", list, error, "a status list could not be signed");
+                    false
+                }
+            };
+            // Where another process was faster, it may not have seen what this one has.
+            if is_said {
+                watch.dirty.remove(&list);
+            } else {
+                watch.dirty.insert(list);
+            }
+        }
+        if compare {
+            // What was read now and never looked at is news too.
+            self.learn(watch, &picture.bits);
+            watch.known = Some(places(&picture.bits));
+            watch.compared_at = Some(now);
+        }
+        Ok(())
     }
 
     /// Reads the tokens that are others than those at hand.
@@ -268,17 +352,38 @@ impl StatusLists {
     }
 }
 
-fn denied(ring: &KeyRing, now: Timestamp) -> BTreeSet<KeyId> {
-    ring.records()
-        .filter(|key| key.state == KeyState::Revoked && !key.changed_at.plus(DENIED_FOR).has_passed(now))
-        .map(|key| key.kid().clone())
-        .collect()
+fn denied(ring: &KeyRing, now: Timestamp) -> impl Iterator<Item = &KeyRecord> {
+    ring.records().filter(move |key| key.state == KeyState::Revoked && !key.changed_at.plus(DENIED_FOR).has_passed(now))
+}
+
+fn kid_of(key: &KeyRecord) -> KeyId {
+    key.kid().clone()
+}
+
+fn places(bits: &[SetBit]) -> HashSet<StatusIndex> {
+    bits.iter().map(|bit| bit.place).collect()
+}
+
+/// All bits, as they were read at a moment.
+#[derive(Debug)]
+struct Picture {
+    taken: Instant,
+    bits: Vec<SetBit>,
+    of: BTreeMap<i64, Vec<StatusIndex>>,
+}
+
+impl Picture {
+    async fn take(db: &mut Db, from: Sources<'_>, now: Timestamp) -> Result<Self, StoreError> {
+        let taken = Instant::now();
+        let bits = status_bits::all(db, from.bit_kept, now).await?;
+        Ok(Self { taken, of: by_list(&bits), bits })
+    }
 }
 
 /// Whether a list must be signed, whatever it says.
 fn must_be_signed(head: &Head, ring: &KeyRing, now: Timestamp) -> bool {
     let known = ring.published().any(|key| key.kid().as_str() == head.kid);
-    !known || head.signed_at().plus(SIGNED_AGAIN).has_passed(now)
+    !known || head.signed_at().plus(SIGNED_AGAIN).has_passed(now) || head.signed_at() > now.plus(AHEAD)
 }
 
 fn by_list(bits: &[SetBit]) -> BTreeMap<i64, Vec<StatusIndex>> {
@@ -307,16 +412,4 @@ fn sign(
     let signer = ring.house_signer().ok_or("no key signs")?;
     let token = content.sign(head.list, version, from.issuer, signer, now).map_err(|error| error.to_string())?;
     Ok(Some(Signed { list: head.list, version, digest, at: now, kid: signer.kid().as_str().to_owned(), token }))
-}
-
-/// Puts tokens where those are that they replace; one that another process was faster with is left.
-async fn put(store: &Store, signed: Vec<(Head, Signed)>) -> Result<(), StoreError> {
-    store
-        .write(async move |tx| {
-            for (before, signed) in &signed {
-                status_tokens::put(tx, before, signed).await?;
-            }
-            Ok(())
-        })
-        .await
 }

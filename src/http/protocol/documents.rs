@@ -46,8 +46,10 @@ const FETCHED: [(&str, AtOnce); 3] = [
 
 /// The document at a path, with the path as a name for the log.
 #[must_use]
-pub fn at(path: &str) -> Option<(&'static str, AtOnce)> {
-    if status::list_at(path).is_some() {
+pub fn at(doors: &Doors, path: &str) -> Option<(&'static str, AtOnce)> {
+    if let Some(list) = status::list_at(path) {
+        // One that is not at hand is looked for, which takes time.
+        doors.app().status_lists.list(list)?;
         return Some(("/status/{list}", super::status::at_once));
     }
     FETCHED.into_iter().find(|(known, _)| *known == path)

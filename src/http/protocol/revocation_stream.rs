@@ -15,10 +15,11 @@ use http_body::Frame;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
-use tokio::time::{interval_at, timeout};
+use tokio::time::{interval_at, sleep, timeout};
 
 use super::bearer_of;
 use crate::app::App;
+use crate::domain::rate_limit::TooSoon;
 use crate::domain::status;
 use crate::domain::time::Timestamp;
 use crate::http::doors::Doors;
@@ -27,6 +28,7 @@ use crate::http::reply::bearer::BearerRefusal;
 use crate::oauth::audience::REVOCATIONS_SCOPE;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::revocation_stream::{self, Listener};
+use crate::tokens::listeners::Seat;
 use crate::tokens::status_lists::{News, Since};
 
 /// How often a listener hears that all is well.
@@ -37,6 +39,9 @@ const ALIVE_BYTES: usize = 1_100;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Places of one event; more are told in several.
 const AT_ONCE: usize = 1_000;
+
+/// When one who has too many streams may try again, in seconds.
+const TOO_MANY_AGAIN: u64 = 30;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -67,9 +72,13 @@ async fn open(doors: &Doors, visit: &Visit, headers: &HeaderMap) -> Result<Event
     let token = bearer_of(headers)?.ok_or(None)?;
     let listener = revocation_stream::enter(&token, doors.provider(), now).await?;
     doors.limits().give_back(permit, now);
+    let seat = app.status_lists.listeners().enter(&listener.client);
+    let seat = seat.ok_or_else(|| {
+        OAuthError::too_many_requests("too many streams are open", TooSoon { retry_after: TOO_MANY_AGAIN })
+    })?;
     let heard = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let (sender, events) = mpsc::channel(16);
-    let teller = Teller { app: app.clone(), issuer: doors.provider().issuer_id().to_owned(), sender };
+    let teller = Teller { app: app.clone(), issuer: doors.provider().issuer_id().to_owned(), sender, _seat: seat };
     #[expect(clippy::disallowed_methods, reason = "ends when the listener goes, its token ends or the house closes")]
     tokio::spawn(teller.tell(listener, heard.map(Timestamp::from_seconds)));
     Ok(Events(events))
@@ -100,6 +109,7 @@ struct Teller {
     app: Arc<App>,
     issuer: String,
     sender: mpsc::Sender<Bytes>,
+    _seat: Seat,
 }
 
 impl Teller {
@@ -118,15 +128,19 @@ impl Teller {
         self.catch_up(heard).await?;
         let pause = ALIVE.min(self.app.config().limits.idle_timeout / 2);
         let mut alive = interval_at(tokio::time::Instant::now() + pause, pause);
+        let left = Duration::from_secs(listener.until.seconds_since(self.app.clock.now()));
+        let end = sleep(left);
+        tokio::pin!(end);
         loop {
-            if listener.until.has_passed(self.app.clock.now()) {
+            if !listener.may_go_on(&self.app.provider, self.app.clock.now()) {
                 return Ok(());
             }
             tokio::select! {
+                () = &mut end => return Ok(()),
                 _ = alive.tick() => self.send(format!(": alive{}\n\n", " ".repeat(ALIVE_BYTES))).await?,
                 heard = news.recv() => match heard {
-                    Ok(told) => self.event(&told).await?,
-                    Err(RecvError::Lagged(_)) => self.reset().await?,
+                    Ok(told) => self.event(&told, self.app.clock.now()).await?,
+                    Err(RecvError::Lagged(_)) => self.reset(self.app.clock.now()).await?,
                     Err(RecvError::Closed) => return Ok(()),
                 },
             }
@@ -136,48 +150,60 @@ impl Teller {
     /// Tells what a listener missed; or that it missed too much, or all.
     async fn catch_up(&self, heard: Option<Timestamp>) -> Result<(), Gone> {
         let now = self.app.clock.now();
+        let mut since = heard;
         let missed = match heard {
             Some(heard) => self.app.status_lists.since(self.app.status_sources(), heard, now).await,
             None => Ok(Since::TooLongAgo),
         };
         match missed {
             Ok(Since::These(news)) => {
+                // Until all is told, whoever is cut off comes back with what was heard before.
                 for told in news {
-                    self.event(&told).await?;
+                    self.event(&told, heard.unwrap_or(now)).await?;
                 }
             }
-            Ok(Since::TooLongAgo) => self.reset().await?,
-            Err(error) => {
-                tracing::warn!(%error, "what a listener missed could not be read");
-                self.reset().await?;
+            missed => {
+                if let Err(error) = missed {
+                    tracing::warn!(%error, "what a listener missed could not be read");
+                }
+                since = None;
+                self.reset(now).await?;
             }
         }
-        for kid in self.app.status_lists.denied(self.app.status_sources(), now) {
-            self.event(&News::KidDenied(kid)).await?;
+        for kid in self.app.status_lists.denied(self.app.status_sources(), since, now) {
+            self.event(&News::KidDenied(kid), now).await?;
         }
         Ok(())
     }
 
-    async fn reset(&self) -> Result<(), Gone> {
-        self.write("reset", &json!({})).await
+    /// Has the lists fetched anew, and tells what was ended so lately that they may not say it yet.
+    async fn reset(&self, now: Timestamp) -> Result<(), Gone> {
+        self.event(&News::Reset, now).await?;
+        if let Ok(Since::These(news)) = self.app.status_lists.since(self.app.status_sources(), now, now).await {
+            for told in news {
+                self.event(&told, now).await?;
+            }
+        }
+        Ok(())
     }
 
-    async fn event(&self, news: &News) -> Result<(), Gone> {
+    async fn event(&self, news: &News, at: Timestamp) -> Result<(), Gone> {
         match news {
             News::Revoked { list, set } => {
                 for set in set.chunks(AT_ONCE) {
                     let list = status::list_uri(&self.issuer, *list);
-                    self.write("revoked", &json!({ "list": list, "set": set })).await?;
+                    self.write("revoked", &json!({ "list": list, "set": set }), at).await?;
                 }
                 Ok(())
             }
-            News::KidDenied(kid) => self.write("kid-denied", &json!({ "kid": kid })).await,
+            News::KidDenied(kid) => self.write("kid-denied", &json!({ "kid": kid }), at).await,
+            News::Reset => self.write("reset", &json!({}), at).await,
         }
     }
 
-    /// The id is the moment: whoever comes back with it is told what was ended since, with a margin.
-    async fn write(&self, event: &str, data: &serde_json::Value) -> Result<(), Gone> {
-        let id = self.app.clock.now().as_seconds();
+    /// The id is a moment: whoever comes back with it is told what was ended since, with a margin.
+    async fn write(&self, event: &str, data: &serde_json::Value, at: Timestamp) -> Result<(), Gone> {
+        let id = at.as_seconds();
         self.send(format!("id: {id}\nevent: {event}\ndata: {data}\n\n")).await
     }
 

@@ -25,6 +25,15 @@ const LISTS_MAX_AGE: u64 = 60;
 
 /// A list, for who asks by its route.
 pub async fn list(State(doors): State<Doors>, uri: Uri, headers: HeaderMap) -> Response {
+    let app = doors.app();
+    if let Some(list) = status::list_at(uri.path()).filter(|list| app.status_lists.list(*list).is_none()) {
+        let looked = app.status_lists.find(app.status_sources(), list, app.clock.now()).await;
+        if let Err(error) = looked {
+            let mut response = Refusal::from(OAuthError::from(error)).into_response();
+            readable(&mut response);
+            return response;
+        }
+    }
     answer(&doors, uri.path(), uri.query(), &headers)
 }
 

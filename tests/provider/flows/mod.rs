@@ -17,6 +17,7 @@ mod introspection;
 mod keys;
 mod logout;
 mod metadata;
+mod orphans;
 mod prompts;
 mod refresh;
 mod revocation;
