@@ -21,11 +21,16 @@ class BusyHouse(House):
     def __init__(self, name: str, people: int, apps: int, *, database: str | None = None, processes: int = 1) -> None:
         self._apps = apps
         super().__init__(name, ["ES256"], CLOCKS, database=database, processes=processes)
-        # A password takes its time.
-        for first in range(0, people, 100):
-            users = (f'[[users]]\nusername = "person{at}"\npassword = "{settings["password"]}"\n' for at in range(first, min(first + 100, people)))
-            self._write("people.toml", "".join(users))
-            self.run("apply", "people.toml")
+        try:
+            # A password takes its time.
+            for first in range(0, people, 100):
+                names = (f"person{at}" for at in range(first, min(first + 100, people)))
+                users = (f'[[users]]\nusername = "{name}"\npassword = "{settings["password"]}"\n' for name in names)
+                self._write("people.toml", "".join(users))
+                self.run("apply", "people.toml")
+        except BaseException:
+            self.kill()
+            raise
 
     def registry(self) -> str:
         secret = settings["client_secret"]

@@ -118,7 +118,7 @@ class Stage:
             self.house.start_one(at)
             acted.result()
         # It may be waiting for longer each time; and who is away already cannot be cut off.
-        self.watch.until(lambda api: api is self.watch.polls or api.hears(), LONG)
+        self.watch.until(lambda api: not api.stream or api.hears(), LONG)
 
     def settle(self) -> None:
         """Waits until everything that was taken back is refused, and some more."""
