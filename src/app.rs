@@ -24,6 +24,7 @@ use crate::keys::sightings::Sightings;
 use crate::keys::state::KeyState;
 use crate::keys::vault::{Purpose, Vault};
 use crate::keys::{KeysError, bootstrap, journal};
+use crate::oauth::gateway::Gateway;
 use crate::oauth::provider::Provider;
 use crate::store::changes::Kind;
 use crate::store::directory::Directory;
@@ -130,6 +131,7 @@ impl App {
             grant_keys: GrantKeys::from_vault(&vault),
             secret_keys: vault.macs(Purpose::ClientSecret),
             status: StatusIndices::default(),
+            gateway: Gateway::new(vault.macs(Purpose::Gateway)),
             steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
             config,
         });

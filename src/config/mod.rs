@@ -12,6 +12,7 @@ mod database_url;
 mod duration;
 mod environment;
 mod error;
+mod gateway;
 mod issuer;
 mod listen;
 mod permissions;
@@ -35,9 +36,12 @@ pub use database_url::{DatabaseUrl, PostgresUrl};
 pub use duration::parse as parse_duration;
 pub use environment::process_variables;
 pub use error::{ConfigError, Finding, Place, Warning};
+pub use gateway::GatewayApp;
 pub use issuer::Issuer;
 pub use listen::{Listen, ListenAddress};
-pub use sections::{Database, Keys, Limits, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens};
+pub use sections::{
+    Database, Gateway, Keys, Limits, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens,
+};
 pub use words::{LogFilter, LogFormat};
 
 use duration::{hours, seconds};
@@ -74,6 +78,8 @@ section! {
         pub passwords: Passwords = Passwords::default(),
         /// How much and how long.
         pub limits: Limits = Limits::default(),
+        /// Apps that proxies ask us about.
+        pub gateway: Gateway = Gateway::default(),
         /// What the program tells about itself.
         pub telemetry: Telemetry = Telemetry::default(),
         /// The look of the pages people see.

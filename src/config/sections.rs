@@ -12,6 +12,7 @@ use crate::domain::alg::Alg;
 use super::colour::Colour;
 use super::database_url::DatabaseUrl;
 use super::duration::{days, hours, minutes, seconds};
+use super::gateway::GatewayApp;
 use super::issuer::Issuer;
 use super::listen::{Listen, ListenAddress};
 use super::setting::section;
@@ -194,6 +195,14 @@ section! {
         pub stale_log: Duration = seconds(5),
         /// Age of what a process remembers from which on it answers 503.
         pub stale_stop: Duration = seconds(30),
+    }
+}
+
+section! {
+    /// `[gateway]`: apps behind a proxy that asks us about every request (forward-auth).
+    pub struct Gateway {
+        /// The apps.
+        pub apps: Vec<GatewayApp> = Vec::new(),
     }
 }
 

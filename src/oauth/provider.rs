@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::OAuthError;
+use super::gateway::Gateway;
 use crate::config::Config;
 use crate::domain::client::{ApplicationType, Client, Delivery, GrantType, RefreshIssuance};
 use crate::domain::id::ClientId;
@@ -43,6 +44,8 @@ pub struct Provider {
     pub status: StatusIndices,
     /// How often one refresh family may step.
     pub steps: RateLimit,
+    /// Apps behind a proxy.
+    pub gateway: Gateway,
     /// Signs.
     pub issuer: TokenIssuer,
 }

@@ -29,6 +29,8 @@ const SIGHTING_KEPT: i64 = 90 * DAY;
 pub enum Expiring {
     /// Parked requests.
     AuthorizeRequests,
+    /// Sign-ins at apps behind a proxy that nobody finished.
+    GatewayFlows,
     /// Codes.
     Codes,
     /// Permits of the throttle.
@@ -63,8 +65,9 @@ pub enum Expiring {
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AuthorizeRequests,
+        Self::GatewayFlows,
         Self::Codes,
         Self::Attempts,
         Self::SetupLinks,
@@ -88,6 +91,11 @@ impl Expiring {
             Self::AuthorizeRequests => (
                 "DELETE FROM authorize_requests WHERE id IN \
                  (SELECT id FROM authorize_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                0,
+            ),
+            Self::GatewayFlows => (
+                "DELETE FROM gateway_flows WHERE id IN \
+                 (SELECT id FROM gateway_flows WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                 0,
             ),
             Self::Codes => (
