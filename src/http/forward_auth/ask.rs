@@ -8,6 +8,7 @@
 //! | Envoy, `ext_authz` over HTTP          | the request itself, behind our own path   | the same                             |
 
 use axum::extract::State;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 
@@ -50,7 +51,7 @@ pub async fn traefik(State(doors): State<Doors>, visit: Visit, headers: HeaderMa
 
 /// Envoy, the filter `ext_authz` with an HTTP service and this path as its prefix.
 pub async fn envoy(State(doors): State<Doors>, visit: Visit, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    let target = uri.path_and_query().map(|target| target.as_str()).unwrap_or_default();
+    let target = uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
     let original = Original {
         host: doors.app_hosts().named(&uri, &headers),
         path: target.strip_prefix("/forward-auth/envoy").unwrap_or_default().to_owned(),

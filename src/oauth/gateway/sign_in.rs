@@ -147,24 +147,17 @@ pub async fn arrive(
     let location = format!("{origin}{}", flow.path);
     let client = provider.client(&app.client_id, now).await?;
     let answer = match client {
-        Some(client) => read_answer(returning.params, provider.issuer_id()).map(|code| (client, code)),
+        Some(client) => read_answer(returning.params, provider.issuer_id())
+            .and_then(|code| redemption(code, app, provider.gateway.verifier(&state, &browser), provider))
+            .map(|request| (client, request)),
         None => Err(OAuthError::invalid_request("the app's client is not registered, or it was switched off")),
     };
-    let (client, code) = match answer {
+    let (client, request) = match answer {
         Ok(answer) => answer,
         Err(error) => {
             provider.store.write(async move |tx| gateway_flows::take(tx, &flow.id).await.map(drop)).await?;
             return Ok(Arrived::Refused { error, location });
         }
-    };
-    let request = Params::of(vec![
-        ("code".to_owned(), code),
-        ("redirect_uri".to_owned(), callback_of(app, provider)),
-        ("code_verifier".to_owned(), provider.gateway.verifier(&state, &browser)),
-    ]);
-    let request = match AuthorizationCodeRequest::parse(&request) {
-        Ok(request) => request,
-        Err(error) => return Ok(Arrived::Refused { error, location }),
     };
     let caller = Caller {
         authenticated: AuthenticatedClient { client, bound: None },
@@ -230,6 +223,20 @@ fn read_answer(params: &Params, issuer: &str) -> Result<String, OAuthError> {
         return Err(OAuthError::new(ErrorCode::AccessDenied, "the sign-in was refused or given up"));
     }
     Ok(params.require("code", "code is missing")?.to_owned())
+}
+
+/// What an app would send to the token endpoint.
+fn redemption(
+    code: String,
+    app: &GatewayApp,
+    verifier: String,
+    provider: &Provider,
+) -> Result<AuthorizationCodeRequest, OAuthError> {
+    AuthorizationCodeRequest::parse(&Params::of(vec![
+        ("code".to_owned(), code),
+        ("redirect_uri".to_owned(), callback_of(app, provider)),
+        ("code_verifier".to_owned(), verifier),
+    ]))
 }
 
 /// A newer sign-in in the same browser took the place of one that nobody can show any more.
