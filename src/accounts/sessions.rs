@@ -64,12 +64,28 @@ pub async fn find_even_idle(db: &mut Db, cookie: &str) -> Result<Option<Session>
 /// # Errors
 /// If the database refuses.
 pub async fn touch(store: &Store, session: &Session, policy: &SessionPolicy, now: Timestamp) -> Result<(), StoreError> {
-    let idle = policy.idle(session.persistent);
-    let target = now.plus(idle).min(session.expires_at);
-    if !session.is_live(now) || target.seconds_since(session.idle_expires_at) < 60 {
+    if !session.is_live(now) {
         return Ok(());
     }
-    let id = session.id.clone();
+    let ends = (session.idle_expires_at, session.expires_at);
+    keep_awake(store, &session.id, policy.idle(session.persistent), ends, now).await
+}
+
+/// The same of a session of which no more is known than how long it may stay unused, when it goes idle and when it ends.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn keep_awake(
+    store: &Store,
+    id: &SessionId,
+    idle: Duration,
+    (idle_expires_at, expires_at): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if now.plus(idle).min(expires_at).seconds_since(idle_expires_at) < 60 {
+        return Ok(());
+    }
+    let id = id.clone();
     store.write(async move |tx| sessions::touch(tx, &id, idle, now).await.map(drop)).await
 }
 

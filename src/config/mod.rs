@@ -12,6 +12,7 @@ mod database_url;
 mod duration;
 mod environment;
 mod error;
+mod gateway;
 mod issuer;
 mod listen;
 mod permissions;
@@ -35,10 +36,11 @@ pub use database_url::{DatabaseUrl, PostgresUrl};
 pub use duration::parse as parse_duration;
 pub use environment::process_variables;
 pub use error::{ConfigError, Finding, Place, Warning};
+pub use gateway::GatewayApp;
 pub use issuer::Issuer;
 pub use listen::{Listen, ListenAddress};
 pub use sections::{
-    Database, Keys, Limits, Outbound, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens,
+    Database, Gateway, Keys, Limits, Outbound, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens,
 };
 pub use words::{LogFilter, LogFormat};
 
@@ -78,6 +80,8 @@ section! {
         pub limits: Limits = Limits::default(),
         /// Calls to relying apps.
         pub outbound: Outbound = Outbound::default(),
+        /// Apps that proxies ask us about.
+        pub gateway: Gateway = Gateway::default(),
         /// What the program tells about itself.
         pub telemetry: Telemetry = Telemetry::default(),
         /// The look of the pages people see.

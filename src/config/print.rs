@@ -88,9 +88,8 @@ fn json(value: toml::Value) -> Value {
         toml::Value::Integer(number) => Value::from(number),
         toml::Value::Boolean(truth) => Value::Bool(truth),
         toml::Value::Array(items) => items.into_iter().map(json).collect(),
+        toml::Value::Table(members) => members.into_iter().map(|(name, value)| (name, json(value))).collect(),
         // No setting has one of these types.
-        other @ (toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_)) => {
-            Value::String(other.to_string())
-        }
+        other @ (toml::Value::Float(_) | toml::Value::Datetime(_)) => Value::String(other.to_string()),
     }
 }

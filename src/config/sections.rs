@@ -13,6 +13,7 @@ use crate::domain::origin::Origin;
 use super::colour::Colour;
 use super::database_url::DatabaseUrl;
 use super::duration::{days, hours, minutes, seconds};
+use super::gateway::GatewayApp;
 use super::issuer::Issuer;
 use super::listen::{Listen, ListenAddress};
 use super::setting::section;
@@ -205,6 +206,14 @@ section! {
         pub allow: Vec<Origin> = Vec::new(),
         /// PEM file with certificate authorities beside those of the system.
         pub extra_ca: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[gateway]`: apps behind a proxy that asks us about every request (forward-auth).
+    pub struct Gateway {
+        /// The apps.
+        pub apps: Vec<GatewayApp> = Vec::new(),
     }
 }
 

@@ -60,6 +60,10 @@ id! {
     KeyId,
     /// The `sid` claim: one per session and client (OIDC Back-Channel Logout §2.1).
     Sid,
+    /// The row of somebody signed in at an app behind a proxy.
+    AppSessionId,
+    /// The row of a sign-in at such an app that is on its way.
+    AppFlowId,
 }
 
 /// Declares how identities of rows are made: time-ordered, so that new rows stand at the right edge of the index.

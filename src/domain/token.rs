@@ -19,6 +19,12 @@ pub enum Kind {
     Request,
     /// A one-time link.
     Link,
+    /// The session cookie of an app behind a proxy.
+    AppSession,
+    /// The cookie of a browser that is on its way to sign in at such an app.
+    AppState,
+    /// `state` of such a sign-in.
+    AppFlow,
 }
 
 impl Kind {
@@ -29,6 +35,9 @@ impl Kind {
             Self::Browser => "fd_br_",
             Self::Request => "fd_pr_",
             Self::Link => "fd_ln_",
+            Self::AppSession => "fd_fa_",
+            Self::AppState => "fd_fs_",
+            Self::AppFlow => "fd_ff_",
         }
     }
 }

@@ -6,6 +6,8 @@
 //! | browser    | `__Host-Http-browser`     | Lax      | a year                                        |
 //! | refresh    | `__Host-Http-rt.<tag>`    | Strict   | as the session's: with `Max-Age` or without   |
 //! | elevated   | `__Host-Http-elevated`    | Strict   | ten minutes                                   |
+//! | app        | `__Host-Http-fa`          | Lax      | as the session's; on the host of an app       |
+//! | app state  | `__Host-Http-fa-state`    | Lax      | while somebody signs in there                 |
 //!
 //! The prefix makes browsers refuse the name unless it comes over TLS from this very host, with `Path=/`, `Secure` and
 //! `HttpOnly` (RFC 6265bis §4.1.3). In development mode, on plain http, the names begin with `dev-` and lack `Secure`.
@@ -33,6 +35,8 @@ const SESSION: Row = Row { name: "sid", same_site: SameSite::Lax };
 const BROWSER: Row = Row { name: "browser", same_site: SameSite::Lax };
 const REFRESH: Row = Row { name: "rt", same_site: SameSite::Strict };
 const ELEVATED: Row = Row { name: "elevated", same_site: SameSite::Strict };
+const APP: Row = Row { name: "fa", same_site: SameSite::Lax };
+const APP_STATE: Row = Row { name: "fa-state", same_site: SameSite::Lax };
 
 /// Writes and reads the cookies under the names of the mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,15 @@ pub struct PageCookies<'h> {
     pub browser: Option<&'h str>,
     /// The value that lets an admin change things, unchecked.
     pub elevated: Option<&'h str>,
+}
+
+/// The cookies of a request to the host of an app behind a proxy.
+#[derive(Default, Clone, Copy)]
+pub struct AppHostCookies<'h> {
+    /// The value that shows who is signed in there, unchecked.
+    pub session: Option<&'h str>,
+    /// The value of a browser that is on its way to sign in there, unchecked.
+    pub state: Option<&'h str>,
 }
 
 /// The cookies of a request by a browser app in cookie mode, which has passed the guards.
@@ -69,6 +82,16 @@ impl std::fmt::Debug for PageCookies<'_> {
             .field("session", &self.session.is_some())
             .field("browser", &self.browser.is_some())
             .field("elevated", &self.elevated.is_some())
+            .finish()
+    }
+}
+
+/// Whether they are there; the values are secrets.
+impl std::fmt::Debug for AppHostCookies<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppHostCookies")
+            .field("session", &self.session.is_some())
+            .field("state", &self.state.is_some())
             .finish()
     }
 }
@@ -128,6 +151,30 @@ impl Cookies {
         self.write(&ELEVATED, self.name(&ELEVATED), "", Some(Duration::ZERO))
     }
 
+    /// Who is signed in at an app behind a proxy. Without `max_age` it ends with the browser.
+    #[must_use]
+    pub fn app(self, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        self.write(&APP, self.name(&APP), value, max_age)
+    }
+
+    /// Takes that cookie away.
+    #[must_use]
+    pub fn clear_app(self) -> HeaderValue {
+        self.write(&APP, self.name(&APP), "", Some(Duration::ZERO))
+    }
+
+    /// Which browser is on its way to sign in at such an app.
+    #[must_use]
+    pub fn app_state(self, value: &str, left: Duration) -> HeaderValue {
+        self.write(&APP_STATE, self.name(&APP_STATE), value, Some(left))
+    }
+
+    /// Reads what is looked at on the host of an app.
+    #[must_use]
+    pub fn of_app_host(self, headers: &HeaderMap) -> AppHostCookies<'_> {
+        AppHostCookies { session: read(headers, &self.name(&APP)), state: read(headers, &self.name(&APP_STATE)) }
+    }
+
     /// Takes the session cookie away.
     #[must_use]
     pub fn clear_session(self) -> HeaderValue {
@@ -159,6 +206,23 @@ impl Cookies {
             refresh: read(headers, &self.refresh_name(&guarded.client().id)),
             browser: read(headers, &self.name(&BROWSER)),
         }
+    }
+
+    /// The cookies of a request without those that open an app and lead to its sign-in: what the app itself may see. `None`: the
+    /// request has none at all.
+    #[must_use]
+    pub fn for_the_app(self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let ours = [self.name(&APP), self.name(&APP_STATE)];
+        let lines = headers.get_all(COOKIE);
+        lines.iter().next()?;
+        let pairs = lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+        let others = pairs.filter(|pair| {
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+            !pair.is_empty() && ours.iter().all(|own| own.as_bytes() != name)
+        });
+        let mut left = HeaderValue::from_bytes(&others.collect::<Vec<_>>().join(&b"; "[..])).ok()?;
+        left.set_sensitive(true);
+        Some(left)
     }
 
     fn name(self, row: &Row) -> String {
@@ -262,6 +326,15 @@ mod tests {
                 "__Host-Http-elevated=v",
                 "HttpOnly|Max-Age=600|Path=/|SameSite=Strict|Secure",
             ),
+            (real.app("v", None), "__Host-Http-fa=v", "HttpOnly|Path=/|SameSite=Lax|Secure"),
+            (real.app("v", Some(week)), "__Host-Http-fa=v", "HttpOnly|Max-Age=604800|Path=/|SameSite=Lax|Secure"),
+            (real.clear_app(), "__Host-Http-fa=", "HttpOnly|Max-Age=0|Path=/|SameSite=Lax|Secure"),
+            (
+                real.app_state("v", Duration::from_secs(900)),
+                "__Host-Http-fa-state=v",
+                "HttpOnly|Max-Age=900|Path=/|SameSite=Lax|Secure",
+            ),
+            (development.app("v", None), "dev-fa=v", "HttpOnly|Path=/|SameSite=Lax"),
             (real.clear_elevated(), "__Host-Http-elevated=", "HttpOnly|Max-Age=0|Path=/|SameSite=Strict|Secure"),
             (development.session("v", None), "dev-sid=v", "HttpOnly|Path=/|SameSite=Lax"),
             (development.browser("v"), "dev-browser=v", "HttpOnly|Max-Age=31536000|Path=/|SameSite=Lax"),
@@ -305,6 +378,24 @@ mod tests {
         headers.append(COOKIE, HeaderValue::from_bytes(b"other=\xff\xfe; __Host-Http-browser=b").unwrap());
         let page = Cookies::real().of_page(&headers);
         assert_eq!((page.session, page.browser), (Some("a"), Some("b")));
+    }
+
+    #[test]
+    fn an_app_behind_a_proxy_sees_its_own_cookies_and_none_of_ours() {
+        let real = Cookies::real();
+        for (lines, left) in [
+            (&["__Host-Http-fa=x"][..], ""),
+            (&["a=b; __Host-Http-fa=x; c=d"], "a=b; c=d"),
+            (&["__Host-Http-fa=x;a=b", "__Host-Http-fa-state=y", "c=\"d e\""], "a=b; c=\"d e\""),
+            (&["__Host-Http-fa=x; __Host-Http-fa=y; __Host-Http-fax=z"], "__Host-Http-fax=z"),
+            (&["__Host-Http-fa = x; a"], "a"),
+        ] {
+            assert_eq!(real.for_the_app(&cookie(lines)).unwrap(), left, "{lines:?}");
+        }
+        assert_eq!(real.for_the_app(&HeaderMap::new()), None);
+        let mut headers = cookie(&["__Host-Http-fa=a"]);
+        headers.append(COOKIE, HeaderValue::from_bytes(b"other=\xff\xfe").unwrap());
+        assert_eq!(real.for_the_app(&headers).unwrap().as_bytes(), b"other=\xff\xfe");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::http::HeaderValue;
 use super::admin::elevation::Elevation;
 use super::cookies::Cookies;
 use super::csrf::Csrf;
+use super::forward_auth::host::AppHosts;
 use super::limits::Limits;
 use super::pages::brand::Brand;
 use super::prepared::Prepared;
@@ -33,6 +34,7 @@ struct House {
     app: Arc<App>,
     cookies: Cookies,
     csrf: Csrf,
+    app_hosts: AppHosts,
     elevation: Elevation,
     limits: Limits,
     brand: Arc<Brand>,
@@ -50,6 +52,7 @@ impl Doors {
         let (brand, logo) = look(app.config());
         Self(Arc::new(House {
             csrf: Csrf::new(&app.vault),
+            app_hosts: AppHosts::of(app.config()),
             elevation: Elevation::new(app.vault.macs(Purpose::Elevation)),
             limits: Limits::new(&app.config().limits),
             app,
@@ -85,6 +88,12 @@ impl Doors {
     #[must_use]
     pub fn csrf(&self) -> &Csrf {
         &self.0.csrf
+    }
+
+    /// The hosts of the apps behind a proxy.
+    #[must_use]
+    pub fn app_hosts(&self) -> &AppHosts {
+        &self.0.app_hosts
     }
 
     /// Who may change things as an admin, and until when.

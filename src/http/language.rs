@@ -16,6 +16,7 @@ use unic_langid::{CharacterDirection, LanguageIdentifier};
 const ENGLISH: &[&str] = &[
     include_str!("../../locales/en/account.ftl"),
     include_str!("../../locales/en/admin.ftl"),
+    include_str!("../../locales/en/at_app.ftl"),
     include_str!("../../locales/en/consent.ftl"),
     include_str!("../../locales/en/error.ftl"),
     include_str!("../../locales/en/forms.ftl"),

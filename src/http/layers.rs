@@ -35,6 +35,7 @@ use tracing::Span;
 use crate::config::Config;
 
 use super::address::ClientAddress;
+use super::forward_auth::host::AppHosts;
 use super::pages::brand::Brand;
 use super::reply::Remark;
 use line::{Line, Route};
@@ -52,6 +53,8 @@ pub struct Visit {
     pub id: RequestId,
     /// Where it comes from.
     pub address: ClientAddress,
+    /// Whether a proxy sent it whose word is believed: one of `server.trusted_proxies`, in development mode any on this machine.
+    pub by_proxy: bool,
     /// The bytes of its target and of its body, as far as it told: what may come to be kept.
     pub size: u32,
 }
@@ -65,7 +68,7 @@ impl Visit {
             false => head.declared_length().unwrap_or(0),
         };
         let size = u32::try_from(body.saturating_add(head.target_length() as u64)).unwrap_or(u32::MAX);
-        Self { id: RequestId::fresh(), address, size }
+        Self { id: RequestId::fresh(), address, by_proxy: rules.believes(head.peer()), size }
     }
 }
 
@@ -126,6 +129,9 @@ struct Rules {
     proxies: Vec<IpNet>,
     /// Plain http that is meant for a proxy: nobody else may speak to it over the network.
     proxies_only: bool,
+    /// Plain http on one person's machine.
+    development: bool,
+    apps: AppHosts,
     brand: Arc<Brand>,
 }
 
@@ -138,7 +144,22 @@ impl Rules {
     }
 
     fn admits(&self, peer: IpAddr) -> bool {
-        !self.proxies_only || peer.is_loopback() || self.proxies.iter().any(|network| network.contains(&peer))
+        !self.proxies_only || peer.is_loopback() || self.trusts(peer)
+    }
+
+    fn believes(&self, peer: IpAddr) -> bool {
+        self.trusts(peer) || (self.development && peer.is_loopback())
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    fn reader(&self, head: &Head<'_>) -> Reader {
+        if self.apps.hide(head.uri, head.headers, self.believes(head.peer())) {
+            return Reader::of_hidden();
+        }
+        Reader::of(head.uri.path(), head.headers)
     }
 }
 
@@ -152,6 +173,8 @@ impl Front {
             head: config.limits.header_bytes as usize,
             hsts: config.server.hsts && !config.is_development(),
             proxies: config.server.trusted_proxies.clone(),
+            development: config.is_development(),
+            apps: AppHosts::of(config),
             proxies_only: !config.is_development() && config.server.tls.files().is_none(),
             brand,
         }))
@@ -166,7 +189,7 @@ impl Front {
         answer: impl FnOnce(ClientAddress) -> Response,
     ) -> Response {
         let head = Head::of(request, Some(peer));
-        let reader = Reader::of(head.uri.path(), head.headers);
+        let reader = self.0.reader(&head);
         let visit = Visit::of(&head, &self.0, reader.manner);
         let mut line = Line::of(head.method, Some(route.into()), visit, reader.manner.voice);
         let answer = || {
@@ -174,7 +197,7 @@ impl Front {
             catch_unwind(AssertUnwindSafe(|| answer(visit.address)))
                 .unwrap_or_else(|panic| panicked(panic.as_ref(), visit.id))
         };
-        let response = refusal(&head, &self.0, reader.manner).unwrap_or_else(answer);
+        let response = refusal(&head, &self.0, &reader).unwrap_or_else(answer);
         finished(response, &reader, &mut line, &self.0)
     }
 }
@@ -206,12 +229,12 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
     fn call(&mut self, mut request: Request) -> Self::Future {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
         let head = Head::of(&request, peer);
-        let reader = Reader::of(head.uri.path(), head.headers);
+        let reader = self.rules.reader(&head);
         let visit = Visit::of(&head, &self.rules, reader.manner);
         let route = request.extensions().get::<MatchedPath>().cloned();
         let line = Line::of(head.method, route.map(Route::from), visit, reader.manner.voice);
         let span = line.span();
-        let refusal = refusal(&head, &self.rules, reader.manner);
+        let refusal = refusal(&head, &self.rules, &reader);
         let inner = if refusal.is_none() {
             request.extensions_mut().insert(line.visit);
             if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -297,8 +320,8 @@ fn finished(mut response: Response, reader: &Reader, line: &mut Line, rules: &Ru
 
 /// Refuses what hyper lets through: heads that no two servers read alike (RFC 9112 §3.2), heads above the limit, since
 /// hyper's own is only the size of a buffer that may grow, and bodies that say they are too large. And what came past the
-/// proxy, except to ask whether the process is well.
-fn refusal(request: &Head<'_>, rules: &Rules, manner: Manner) -> Option<Response> {
+/// proxy, except to ask whether the process is well; and what has no place on the host of an app.
+fn refusal(request: &Head<'_>, rules: &Rules, reader: &Reader) -> Option<Response> {
     let refused = |status| Some(closing(request.version, status));
     if !rules.admits(request.peer()) && !matches!(request.uri.path(), "/healthz" | "/readyz") {
         let mut response = closing(request.version, StatusCode::MISDIRECTED_REQUEST);
@@ -317,7 +340,15 @@ fn refusal(request: &Head<'_>, rules: &Rules, manner: Manner) -> Option<Response
     if request.target_length() + lines.sum::<usize>() > rules.head {
         return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    if request.declared_length()? > rules.body(manner) as u64 { refused(StatusCode::PAYLOAD_TOO_LARGE) } else { None }
+    if request.declared_length().unwrap_or(0) > rules.body(reader.manner) as u64 {
+        return refused(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    reader.hidden.then(|| {
+        let mut response = StatusCode::NOT_FOUND.into_response();
+        let hint = "on the host of an app behind a proxy only its sign-in is served";
+        response.extensions_mut().insert(Remark { error: "invalid_request", hint });
+        response
+    })
 }
 
 /// An answer after which nothing more is read from this connection.

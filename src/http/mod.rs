@@ -12,6 +12,7 @@
 //! | `layers.rs`        | what holds for every request: id, limits, time, headers, one log line   |
 //! | `limits.rs`        | how often may be asked, by network and by client                        |
 //! | `admin/`           | the admin's room: its one table of doors, their guard, console and API  |
+//! | `forward_auth/`    | apps behind a proxy that asks us about every request                    |
 //! | `address.rs`       | who is asking: the client's address behind trusted proxies              |
 //! | `cookies.rs`       | every cookie: name, lifetime, SameSite                                  |
 //! | `browser_guard.rs` | cookie mode: the guards that run before any cookie is read              |
@@ -33,6 +34,7 @@ pub mod csrf;
 pub mod doors;
 pub mod entrance;
 pub mod extract;
+pub mod forward_auth;
 pub mod health;
 pub mod language;
 pub mod layers;

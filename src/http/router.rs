@@ -5,10 +5,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use super::doors::Doors;
 use super::entrance::Entrance;
+use super::forward_auth::{ask, at_app};
 use super::layers::{Front, not_found};
 use super::people::{account, choose_account, consent, home, login, setup, sign_out};
 use super::protocol::{
@@ -53,6 +54,15 @@ fn routes(doors: Doors, front: Front) -> Router {
         .route("/auth/login", post(direct::login).options(preflight::cookie_mode))
         .route("/auth/refresh", post(direct::refresh).options(preflight::cookie_mode))
         .route("/auth/logout", post(direct::sign_out).options(preflight::cookie_mode))
+        // apps behind a proxy: the proxy asks; people come to sign in and out, on the apps' hosts
+        .route("/forward-auth/nginx", any(ask::nginx))
+        .route("/forward-auth/traefik", any(ask::traefik))
+        .route("/forward-auth/envoy", any(ask::envoy))
+        .route("/forward-auth/envoy/", any(ask::envoy))
+        .route("/forward-auth/envoy/{*path}", any(ask::envoy))
+        .route("/.frontdesk/start", get(at_app::start))
+        .route("/.frontdesk/callback", get(at_app::callback))
+        .route("/.frontdesk/logout", get(at_app::logout))
         // people
         .route("/", get(home::show))
         .route("/login", get(login::show).post(login::submit))

@@ -25,6 +25,8 @@ pub enum Purpose {
     Csrf,
     /// Cookies that say since when an admin may change things.
     Elevation,
+    /// Where somebody wanted to go who has to sign in first, and what proves that the same browser comes back (forward-auth).
+    Gateway,
     /// Numbered audit rows, and the salted commitments in them.
     Audit,
 }
@@ -39,6 +41,7 @@ impl Purpose {
             Self::Throttle => b"mac throttle",
             Self::Csrf => b"mac csrf",
             Self::Elevation => b"mac elevation",
+            Self::Gateway => b"mac gateway",
             Self::Audit => b"mac audit",
         }
     }
@@ -53,6 +56,7 @@ pub struct MacRoot {
     throttle: MacKey,
     csrf: MacKey,
     elevation: MacKey,
+    gateway: MacKey,
     audit: MacKey,
 }
 
@@ -69,6 +73,7 @@ impl MacRoot {
             throttle: draw(Purpose::Throttle),
             csrf: draw(Purpose::Csrf),
             elevation: draw(Purpose::Elevation),
+            gateway: draw(Purpose::Gateway),
             audit: draw(Purpose::Audit),
         }
     }
@@ -84,6 +89,7 @@ impl MacRoot {
             Purpose::Throttle => &self.throttle,
             Purpose::Csrf => &self.csrf,
             Purpose::Elevation => &self.elevation,
+            Purpose::Gateway => &self.gateway,
             Purpose::Audit => &self.audit,
         }
     }

@@ -11,6 +11,7 @@
 //! | `/oauth2/logout`         | `end_session.rs`    | OIDC RP-Initiated Logout             |
 //! | `/oauth2/browser/logout` | `browser_logout.rs` | our cookie mode                      |
 //! | `/auth/login`            | `direct_login.rs`   | our first-party JSON flow            |
+//! | `/forward-auth/…`        | `gateway/`          | apps behind a proxy that asks us     |
 //! | `/admin/…`               | `admin/`            | what an admin may do, and who is one |
 //! | registration             | `registration.rs`   | RFC 7591 §2, for the CLI and `apply` |
 
@@ -23,6 +24,7 @@ pub mod direct_login;
 pub mod discovery;
 pub mod end_session;
 pub mod error;
+pub mod gateway;
 pub mod grants;
 pub mod holding;
 pub mod introspect;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::OAuthError;
+use super::gateway::Gateway;
 use crate::config::Config;
 use crate::domain::alg::Alg;
 use crate::domain::client::{ApplicationType, Client, Delivery, GrantType, RefreshIssuance};
@@ -47,6 +48,8 @@ pub struct Provider {
     pub status: StatusIndices,
     /// How often one refresh family may step.
     pub steps: RateLimit,
+    /// Apps behind a proxy.
+    pub gateway: Gateway,
     /// Signs.
     pub issuer: TokenIssuer,
 }
@@ -72,6 +75,7 @@ impl Provider {
             grant_keys: GrantKeys::from_vault(vault),
             secret_keys: vault.macs(Purpose::ClientSecret),
             status: StatusIndices::default(),
+            gateway: Gateway::new(vault.macs(Purpose::Gateway)),
             steps: RateLimit::new(config.limits.refreshes_per_family, HOUR),
             config,
             store,

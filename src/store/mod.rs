@@ -19,6 +19,8 @@ pub mod consents;
 pub mod directory;
 pub mod endings;
 pub mod error;
+pub mod gateway_flows;
+pub mod gateway_sessions;
 pub mod grants;
 pub mod holdings;
 pub mod installation;

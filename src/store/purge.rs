@@ -29,6 +29,8 @@ const SIGHTING_KEPT: i64 = 90 * DAY;
 pub enum Expiring {
     /// Parked requests.
     AuthorizeRequests,
+    /// Sign-ins at apps behind a proxy that nobody finished.
+    GatewayFlows,
     /// Codes.
     Codes,
     /// Permits of the throttle.
@@ -65,8 +67,9 @@ pub enum Expiring {
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AuthorizeRequests,
+        Self::GatewayFlows,
         Self::Codes,
         Self::Attempts,
         Self::SetupLinks,
@@ -91,6 +94,11 @@ impl Expiring {
             Self::AuthorizeRequests => (
                 "DELETE FROM authorize_requests WHERE id IN \
                  (SELECT id FROM authorize_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                0,
+            ),
+            Self::GatewayFlows => (
+                "DELETE FROM gateway_flows WHERE id IN \
+                 (SELECT id FROM gateway_flows WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                 0,
             ),
             Self::Codes => (

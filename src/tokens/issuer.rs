@@ -175,6 +175,22 @@ impl TokenIssuer {
         self.jws(claims.client(), alg, Typ::LogoutToken, claims, now)
     }
 
+    /// Signs an access token and nothing else.
+    ///
+    /// # Errors
+    /// [`CannotSign`]: to be answered 503.
+    pub fn sign_access(&self, alg: Alg, claims: &AccessClaims, now: Timestamp) -> Result<String, CannotSign> {
+        self.jws(claims.client(), alg, Typ::AccessToken, claims, now)
+    }
+
+    /// Signs an ID token that comes with no access token.
+    ///
+    /// # Errors
+    /// [`CannotSign`]: to be answered 503.
+    pub fn sign_id(&self, client: &str, alg: Alg, claims: &IdClaims, now: Timestamp) -> Result<String, CannotSign> {
+        self.jws(client, alg, Typ::IdToken, claims, now)
+    }
+
     fn jws(
         &self,
         client: &str,

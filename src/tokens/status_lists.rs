@@ -271,22 +271,27 @@ impl StatusLists {
         if !due.is_empty() {
             // What waits longest for its bits first.
             due.sort_by_key(|head| !watch.dirty.contains(&head.list));
-            self.sign_all(&mut db, &mut watch, due, compare, from, now).await?;
+            let seen = self.sign_all(&mut db, &mut watch, due, from, now).await?;
+            if compare {
+                // What was read now and never looked at is news too.
+                self.learn(&mut watch, &seen);
+                watch.known = Some(places(&seen));
+                watch.compared_at = Some(now);
+            }
             heads = status_tokens::heads(&mut db).await?;
         }
         self.take_over(&mut db, heads).await
     }
 
-    /// Signs list by list, so that each one that is done is done, however many there are.
+    /// Signs list by list, so that each one that is done is done, however many there are. The bits that were seen last.
     async fn sign_all(
         &self,
         db: &mut Db,
         watch: &mut Watch,
         due: Vec<Head>,
-        compare: bool,
         from: Sources<'_>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<SetBit>, StoreError> {
         let mut picture = Picture::take(db, from, now).await?;
         for head in due {
             if picture.taken.elapsed() >= OLDEST_PICTURE {
@@ -311,13 +316,7 @@ impl StatusLists {
                 watch.dirty.insert(list);
             }
         }
-        if compare {
-            // What was read now and never looked at is news too.
-            self.learn(watch, &picture.bits);
-            watch.known = Some(places(&picture.bits));
-            watch.compared_at = Some(now);
-        }
-        Ok(())
+        Ok(picture.bits)
     }
 
     /// Reads the tokens that are others than those at hand.

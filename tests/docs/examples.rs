@@ -34,8 +34,8 @@ fn every_example_runs() {
                 }
                 // Compiled: see programs.rs and verifier/src/lib.rs. Run: tests/interop/run docs.
                 "rust" | "js" | "python" | "html" => {}
-                // Other people's formats, what is printed, and pictures made of letters.
-                "ini" | "nginx" | "text" | "" => {}
+                // Other people's formats (some are files, see programs.rs), what is printed, and pictures made of letters.
+                "ini" | "nginx" | "yaml" | "text" | "" => {}
                 other => panic!("{}: who runs {other:?}? Say what it is after the fence", document.at(block)),
             }
         }

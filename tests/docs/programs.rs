@@ -9,6 +9,34 @@ const FILES: &[(&str, &str)] = &[
     ("docs/server-app.md", "tests/interop/rust/src/bin/server-app.rs"),
 ];
 
+/// Files of other programs that a document shows as they are, in its order.
+const SHOWN: &[(&str, &[&str])] = &[
+    (
+        "docs/gateway.md",
+        &[
+            "deploy/nginx/frontdesk-http.conf",
+            "deploy/nginx/frontdesk-forward-auth.conf",
+            "deploy/nginx/frontdesk-identity.conf",
+            "deploy/nginx/notes.example.com.conf",
+            "deploy/traefik/dynamic.yml",
+            "deploy/envoy/envoy.yaml",
+        ],
+    ),
+    ("docs/operate.md", &["deploy/systemd/frontdesk.service"]),
+];
+
+#[test]
+fn files_that_are_shown_are_the_files_to_copy() {
+    for (path, files) in SHOWN {
+        let document = documents().into_iter().find(|document| document.path.to_str() == Some(path)).unwrap();
+        let mut blocks = document.blocks.iter();
+        for file in *files {
+            let text = std::fs::read_to_string(root().join(file)).unwrap();
+            assert!(blocks.any(|block| block.text == text), "{path} does not show {file} as it is, after those before");
+        }
+    }
+}
+
 #[test]
 fn every_program_in_rust_is_compiled() {
     for document in documents() {

@@ -1,6 +1,7 @@
 //! The bounds of each setting, and what settings must hold together.
 
 mod amounts;
+mod gateway;
 mod lifetimes;
 mod server;
 
@@ -24,6 +25,7 @@ pub(super) fn check(config: &Config, reading: &mut Reading) {
     check.password_attempts();
     check.limits();
     check.outbound();
+    check.gateway();
     check.pages();
 }
 

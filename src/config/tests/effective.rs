@@ -138,7 +138,22 @@ fn json_has_every_section() {
     assert_eq!(json["tokens"]["access_token_ttl"], "15m");
     assert_eq!(json["keys"]["algorithms"], serde_json::json!(["ES256", "RS256"]));
     assert_eq!(json["passwords"]["memory_kib"], 19_456);
-    assert_eq!(json.as_object().unwrap().len(), 11);
+    assert_eq!(json["gateway"]["apps"], serde_json::json!([]));
+    assert_eq!(json.as_object().unwrap().len(), 12);
+}
+
+#[test]
+fn apps_behind_a_proxy_are_written_in_either_way_and_shown_in_one() {
+    let one = "[gateway]\napps = [{ host = 'notes.localhost:9000', client_id = 'x', scope = 'openid email' }]";
+    let other = "[[gateway.apps]]\nhost = 'notes.localhost:9000'\nclient_id = 'x'\nscope = 'openid email'";
+    let (config, warnings) = parse(one, &[]).unwrap();
+    assert_eq!((&config, &warnings), (&parse(other, &[]).unwrap().0, &vec![]));
+    assert_eq!(config.gateway.apps[0].audience, "https://notes.localhost:9000");
+    let variable =
+        ("FRONTDESK__GATEWAY__APPS", "[{ host = 'notes.localhost:9000', client_id = 'x', scope = 'openid email' }]");
+    assert_eq!(parse("", &[variable]).unwrap().0, config);
+    assert_eq!(parse(&config.print(), &[]).unwrap().0.gateway, config.gateway);
+    assert_eq!(config.to_json()["gateway"]["apps"][0]["client_id"], "x");
 }
 
 #[test]

@@ -30,9 +30,11 @@ const DOCUMENT: Manner = Manner { voice: Voice::Document, readers: Readers::Anyb
 const PAGE: Manner = Manner { voice: Voice::Page, readers: Readers::People, large: false, by_origin: false };
 const CALL: Manner = Manner { voice: Voice::Call, readers: Readers::Programs, large: false, by_origin: true };
 const ACT: Manner = Manner { voice: Voice::Page, ..CALL };
+/// On the host of an app: none of our own pages may be seen there.
+pub(super) const AT_APP: Manner = Manner { readers: Readers::Anybody, ..PAGE };
 
 /// By the start of the path. The first that fits counts; what is not here is a page.
-const MANNERS: [(&str, Manner); 16] = [
+const MANNERS: [(&str, Manner); 18] = [
     ("/.well-known/", DOCUMENT),
     ("/status", DOCUMENT),
     ("/revocations/", Manner { by_origin: false, ..CALL }),
@@ -48,6 +50,8 @@ const MANNERS: [(&str, Manner); 16] = [
     ("/oauth2/", ACT),
     ("/auth/refresh", CALL),
     ("/auth/", ACT),
+    ("/forward-auth/", Manner { by_origin: false, ..CALL }),
+    ("/.frontdesk/", AT_APP),
     ("/admin/api/", Manner { by_origin: false, ..ACT }),
 ];
 

@@ -7,7 +7,7 @@ use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONNECTI
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::manner::{Manner, Readers};
+use super::manner::{AT_APP, Manner, Readers};
 use super::request_id::RequestId;
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
@@ -22,9 +22,16 @@ pub(super) struct Reader {
     /// A browser that wants a page, with the languages it prefers.
     page: Option<Option<HeaderValue>>,
     trouble: Trouble,
+    /// Nothing of ours may be seen here: it is the host of an app.
+    pub(super) hidden: bool,
 }
 
 impl Reader {
+    /// At an app's host, where this path shows nothing.
+    pub(super) fn of_hidden() -> Self {
+        Self { manner: AT_APP, page: None, trouble: Trouble::NotFound, hidden: true }
+    }
+
     pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
         let manner = Manner::of(path);
         let wants = |headers: &HeaderMap| {
@@ -36,7 +43,7 @@ impl Reader {
             _ if path.starts_with("/oauth2/logout") => Trouble::LogoutRequest,
             _ => Trouble::ForeignForm,
         };
-        Self { manner, page, trouble }
+        Self { manner, page, trouble, hidden: false }
     }
 
     /// Gives an answer the words it lacks. Headers that say what to do next stay.

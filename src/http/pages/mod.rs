@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod at_app;
 pub mod brand;
 pub mod choose_account;
 pub mod consent;

@@ -11,6 +11,7 @@ use super::account::password::PasswordView;
 use super::account::sessions::SessionsView;
 use super::account::{Notice, Room};
 use super::admin;
+use super::at_app::NotSignedInView;
 use super::brand::Brand;
 use super::choose_account::ChooseAccountView;
 use super::consent::ConsentView;
@@ -44,6 +45,7 @@ pub(in crate::http) fn all(t: Language) -> BTreeMap<String, String> {
     add("leaving", rendered(LeavingView::samples(t, brand)));
     add("signed-out", rendered(SignedOutView::samples(t, brand)));
     add("error", rendered(ErrorView::samples(t, brand)));
+    add("at-app", rendered(NotSignedInView::samples(t)));
     add("form-post", rendered(FormPostView::samples(t, brand)));
     add("setup", rendered(SetupView::samples(t, brand)));
     add("setup", rendered(SetupInvalidView::samples(t, brand)));

@@ -9,6 +9,7 @@ use crate::domain::id::{CodeId, GrantId, RequestId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Kind, OpaqueToken};
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::gateway;
 use crate::oauth::provider::Provider;
 use crate::store::{audit, authorize_requests, codes, consents, grants};
 
@@ -99,9 +100,12 @@ pub async fn grant_code(
 
 async fn new_grant(checked: &Checked, at: &SignedIn, provider: &Provider, now: Timestamp) -> Result<Grant, OAuthError> {
     let client = &checked.client;
-    let expires_at = now.plus(life(checked, provider));
-    let offline =
-        checked.request.scope.contains(OFFLINE_ACCESS) && client.settings.application_type != ApplicationType::Browser;
+    // A visit to an app behind a proxy lasts as long as the session at the house, and never longer.
+    let at_gateway = gateway::is_callback(client, checked.to.uri().as_str(), provider);
+    let expires_at = if at_gateway { at.session.expires_at } else { now.plus(life(checked, provider)) };
+    let offline = checked.request.scope.contains(OFFLINE_ACCESS)
+        && client.settings.application_type != ApplicationType::Browser
+        && !at_gateway;
     Ok(Grant {
         id: GrantId::fresh(),
         user_id: at.user.id.clone(),

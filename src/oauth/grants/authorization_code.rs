@@ -76,7 +76,47 @@ impl AuthorizationCodeRequest {
         now: Timestamp,
     ) -> Result<Outcome, StoreError> {
         let client = &caller.authenticated.client;
-        let refused = |hint| Ok(Outcome::Refused(OAuthError::invalid_grant(hint)));
+        let (code, standing) = match self.look(tx, caller, provider, now).await? {
+            Ok(found) => found,
+            Err(error) => return Ok(Outcome::Refused(error)),
+        };
+        let target = match self.narrowing.apply(&standing, client, provider) {
+            Ok(target) => target,
+            Err(error) => return Ok(Outcome::Refused(error)),
+        };
+        if let Err(error) = self.spend(tx, &code, &standing, caller, now).await? {
+            return Ok(Outcome::Refused(error));
+        }
+        let refresh = open_family(tx, &standing, caller, provider, now).await?;
+        let granted = person::granted(&standing, target, code.nonce, client, provider, now);
+        Ok(Outcome::Granted(Box::new(granted.with_refresh(refresh))))
+    }
+
+    /// Takes the code for a sign-in at an app of the gateway's: no token leaves, so none is made. Inside: the refusal.
+    pub(in crate::oauth) async fn take(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        provider: &Provider,
+        now: Timestamp,
+    ) -> Result<Result<Standing, OAuthError>, StoreError> {
+        let (code, standing) = match self.look(tx, caller, provider, now).await? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(self.spend(tx, &code, &standing, caller, now).await?.map(|()| standing))
+    }
+
+    /// Finds the code, and checks all that must be right before it is spent. Inside: the refusal.
+    async fn look(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        provider: &Provider,
+        now: Timestamp,
+    ) -> Result<Result<(AuthorizationCode, Standing), OAuthError>, StoreError> {
+        let client = &caller.authenticated.client;
+        let refused = |hint| Ok(Err(OAuthError::invalid_grant(hint)));
         let found = codes::find(tx, &CodeId::new(self.code.id())).await?;
         let Some((code, standing)) = found.filter(|(code, _)| code.digest.matches(&self.code.digest())) else {
             return refused("the code is unknown");
@@ -105,11 +145,20 @@ impl AuthorizationCodeRequest {
             // Registered anew in between: a refresh token must not leave by the way of before.
             return refused("the app's registration changed, ask for a new code");
         }
-        let target = match self.narrowing.apply(&standing, client, provider) {
-            Ok(target) => target,
-            Err(error) => return Ok(Outcome::Refused(error)),
-        };
-        if !hold_parents(tx, &standing, now).await? {
+        Ok(Ok((code, standing)))
+    }
+
+    /// Spends a code that was looked at, once. Inside: the refusal.
+    async fn spend(
+        &self,
+        tx: &mut Tx,
+        code: &AuthorizationCode,
+        standing: &Standing,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Result<(), OAuthError>, StoreError> {
+        let refused = |hint| Ok(Err(OAuthError::invalid_grant(hint)));
+        if !hold_parents(tx, standing, now).await? {
             return refused("the authorization is over");
         }
         if !codes::redeem(tx, &code.id, now).await? {
@@ -119,12 +168,10 @@ impl AuthorizationCodeRequest {
             if spoilt {
                 return refused("the code was presented wrongly before");
             }
-            self.reuse(tx, &code, &standing, caller, now).await?;
+            self.reuse(tx, code, standing, caller, now).await?;
             return refused("the code was used before");
         }
-        let refresh = open_family(tx, &standing, caller, provider, now).await?;
-        let granted = person::granted(&standing, target, code.nonce.clone(), client, provider, now);
-        Ok(Outcome::Granted(Box::new(granted.with_refresh(refresh))))
+        Ok(Ok(()))
     }
 
     /// What does not fit between the code and this request, if anything: redirect URI, PKCE, the browser.

@@ -13,21 +13,39 @@ STEPS = 12
 class Browser:
     """One person at one machine; by default the one of the settings, at the issuer of the settings."""
 
-    def __init__(self, issuer: str | None = None, typed: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, issuer: str | None = None, typed: dict[str, str] | None = None, *, verify: object = True
+    ) -> None:
         self._issuer = issuer or settings["issuer"]
         self._typed = typed or {"username": settings["username"], "password": settings["password"]}
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = verify
 
-    def act(self, start: str, *, silent: bool = False, deny: bool = False) -> tuple[str, list[str]]:
+    def fetch(self, method: str, url: str, headers: dict[str, str], body: str | None = None) -> requests.Response:
+        """One request to anybody, with the cookies of that host."""
+        return self._session.request(method, url, headers=headers, data=body, allow_redirects=False, timeout=30)
+
+    def keep(self, name: str, value: str, host: str) -> None:
+        """A cookie that a page of the host's has set."""
+        self._session.cookies.set(name, value, domain=host, path="/", secure=True)
+
+    def cookie_header(self, host: str) -> str:
+        """All cookies of a host."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._session.cookies if cookie.domain == host)
+
+    def act(self, start: str, *, silent: bool = False, deny: bool = False, until: str = "") -> tuple[str, list[str]]:
         """Opens an address of the issuer and acts as a person would (name and password, "allow", "sign out"), until the
-        browser would leave the issuer. Returns the address it would go to, and the pages on the way."""
+        browser would leave the issuer, or a page has an element of the id `until`. Returns the address it would go to, and the
+        pages on the way."""
         pages: list[str] = []
         response = self._follow("GET", start)
         for _ in range(STEPS):
             if isinstance(response, str):
                 return response, pages
             page = _Page(response.text)
+            if until and f'id="{until}"' in response.text:
+                return response.url, pages
             assert response.status_code == 200, f"{response.url} answered {response.status_code}: {page.text[:300]}"
             assert not silent, f"a page where none may be: {page.text[:300]}"
             kind, action, fields = page.to_fill(self._typed, deny)

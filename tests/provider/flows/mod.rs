@@ -13,6 +13,8 @@ mod cookie_mode;
 mod direct_login;
 mod directory;
 mod end_of_session;
+mod gateway;
+mod gateway_proxies;
 mod introspection;
 mod keys;
 mod logout;

@@ -12,6 +12,7 @@ mod ended_mac_roots;
 mod enumeration;
 mod forms;
 mod frames;
+mod gateway;
 mod guessing;
 mod jwts;
 mod keys;

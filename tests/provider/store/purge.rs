@@ -134,3 +134,26 @@ async fn a_used_code_is_recognised_for_a_day_and_unknown_after_that() {
     assert_eq!(provider.live_families().await, 1, "what is unknown ends nothing");
     app.refresh(&tokens.refresh).await.expect_tokens();
 }
+
+#[tokio::test]
+async fn sign_ins_at_apps_go_with_their_time_or_their_grant() {
+    let rows = Rows::open().await;
+    let grant = rows.grant(1).await;
+    let at = NOW.as_seconds();
+    for row in [
+        format!(
+            "INSERT INTO gateway_flows (id, digest, browser, host, path, expires_at) VALUES ('f', '', '', 'h', '/', {at})"
+        ),
+        format!(
+            "INSERT INTO gateway_sessions (id, digest, host, grant_id, created_at) VALUES ('w', '', 'h', '{}', 0)",
+            grant.id
+        ),
+    ] {
+        rows.database.run(&row).await;
+    }
+    assert_eq!(batch(&rows, Expiring::GatewayFlows, Timestamp::from_seconds(at - 1)).await, 0);
+    assert_eq!(batch(&rows, Expiring::GatewayFlows, NOW).await, 1);
+    assert_eq!(rows.number("SELECT COUNT(*) FROM gateway_sessions").await, 1);
+    assert_eq!(batch(&rows, Expiring::Grants, later(37 * DAY)).await, 1);
+    assert_eq!(rows.number("SELECT COUNT(*) FROM gateway_sessions").await, 0);
+}
