@@ -150,7 +150,6 @@ async fn what_is_not_there_is_neither_named_nor_answered() {
         "/oauth2/bc-authorize",
         "/device",
         "/revocations/stream",
-        "/forward-auth/nginx",
         "/register",
         "/admin/api/v1/users",
         "/.well-known/webfinger",
