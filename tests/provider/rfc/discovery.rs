@@ -145,7 +145,6 @@ async fn what_is_not_there_is_neither_named_nor_answered() {
         "/oauth2/device_authorization",
         "/oauth2/bc-authorize",
         "/device",
-        "/forward-auth/nginx",
         "/register",
         "/admin/api/v1/users",
         "/.well-known/webfinger",
