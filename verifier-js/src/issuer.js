@@ -1,5 +1,8 @@
 /** The issuer's identifier and what may be fetched from it. */
 
+/** Longest address of a status list, in characters. */
+const MAX_LIST_ADDRESS = 512;
+
 /** An issuer identifier (RFC 8414 section 2), kept letter by letter, because `iss` is compared that way. */
 export class Issuer {
   constructor(identifier) {
@@ -14,7 +17,6 @@ export class Issuer {
     this.identifier = identifier;
     this.origin = url.origin;
     this.base = identifier.replace(/\/+$/, "");
-    this.statusPath = `${parse(this.base).pathname.replace(/\/+$/, "")}/status/`;
   }
 
   /** Where the metadata is (OpenID Connect Discovery section 4.1). */
@@ -28,11 +30,12 @@ export class Issuer {
     return url !== undefined && url.origin === this.origin && !hasUser(url);
   }
 
-  /** Is this the address of one of the issuer's status lists? */
+  /** Is this the address of one of the issuer's status lists, below `/status/`? It is written in one way only, so that no two texts mean one list. */
   ownsStatusList(address) {
-    if (!this.owns(address)) return false;
-    const { pathname, hash } = new URL(address);
-    return pathname.startsWith(this.statusPath) && pathname.length > this.statusPath.length && hash === "";
+    if (!this.owns(address) || address.length > MAX_LIST_ADDRESS) return false;
+    const below = `${this.base}/status/`;
+    // Dots, backslashes, tabs and the like do not survive parsing unchanged.
+    return address.startsWith(below) && address.length > below.length && !/[?#]/.test(address) && new URL(address).href === address;
   }
 }
 

@@ -14,6 +14,9 @@ import { parseKeySet } from "./jwks.js";
 /** How long one refresh may take, both documents together, in milliseconds. */
 const REFRESH_TIMEOUT = 10_000;
 
+/** Least time between two attempts to hear of changed keys while they fail, in milliseconds. */
+const RENEWAL_RETRY = 1_000;
+
 /** How many `kid`s the issuer was asked for and did not have are remembered, and for how long in milliseconds. */
 const UNKNOWN_KIDS = [512, 60_000];
 
@@ -31,6 +34,7 @@ export class KeyCache {
   #lastAttempt = -Infinity;
   #failed = false;
   #refetches;
+  #renewal = { isWanted: false, isAsked: false, isClosed: false, wake: () => {} };
   #unknown = new RecentNames(...UNKNOWN_KIDS);
   #counts = { refreshes: 0, failures: 0 };
 
@@ -67,10 +71,19 @@ export class KeyCache {
     this.#usable();
   }
 
-  /** The issuer says that its keys have changed. */
-  async refreshNow() {
-    await this.#running;
-    await this.#begin(TOLD, this.#parts.clock.elapsed());
+  /** The issuer says that its keys have changed: they are fetched in the background until an answer is here that was asked for after that. */
+  refreshNow() {
+    const { isWanted, isClosed } = this.#renewal;
+    // What is under way may have been answered before the news.
+    this.#renewal.isAsked = false;
+    this.#renewal.isWanted = true;
+    if (!isWanted && !isClosed) this.#renew();
+  }
+
+  /** Stops what goes on in the background. */
+  close() {
+    this.#renewal.isClosed = true;
+    this.#renewal.wake();
   }
 
   metrics() {
@@ -107,19 +120,44 @@ export class KeyCache {
     return Math.min(this.#settings.coolDown, 1000);
   }
 
+  async #renew() {
+    const { clock } = this.#parts;
+    const renewal = this.#renewal;
+    for (;;) {
+      await this.#running;
+      if (!renewal.isWanted || renewal.isClosed) return;
+      const now = clock.elapsed();
+      const pause = this.#failed ? Math.max(this.#settings.coolDown, RENEWAL_RETRY) : this.#retryPause;
+      const rest = this.#lastAttempt + pause - now;
+      if (rest <= 0) {
+        this.#begin(TOLD, now);
+      } else {
+        await new Promise((resolve) => {
+          const cancel = clock.after(rest, resolve);
+          renewal.wake = () => {
+            cancel();
+            resolve();
+          };
+        });
+      }
+    }
+  }
+
   /** Joins the refresh under way, or starts one if it is time. There is never more than one. */
   #begin(need, now) {
     if (need.why === "kid" && this.#unknown.has(need.kid, now)) return undefined;
     if (this.#running) return this.#running;
     if (!this.#isTimeFor(need, now)) return undefined;
     this.#lastAttempt = now;
+    this.#renewal.isAsked = true;
     this.#running = this.#refresh(now).finally(() => (this.#running = undefined));
     return this.#running;
   }
 
   #isTimeFor({ why }, now) {
+    if (why === "told") return true; // it has waited for its time
     const rested = (pause) => now - this.#lastAttempt >= pause;
-    if (why === "keys" || why === "told") return rested(this.#retryPause);
+    if (why === "keys") return rested(this.#retryPause);
     return rested(this.#settings.coolDown) && (why === "ahead" || this.#refetches.take(now));
   }
 
@@ -130,6 +168,7 @@ export class KeyCache {
     try {
       this.#snapshot = await within(clock, REFRESH_TIMEOUT, () => this.#load(now));
       this.#failed = false;
+      if (this.#renewal.isAsked) this.#renewal.isWanted = false;
     } catch (error) {
       this.#failed = true;
       this.#counts.failures += 1;

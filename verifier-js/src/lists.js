@@ -3,10 +3,11 @@
  * background at the pace that it asks for, as long as tokens go on naming it. While the issuer does not answer, the last list serves
  * on until it ends by itself (`lastList`) or until it is older than it should be (`refuse`).
  */
+import { statusListAddresses } from "./aggregation.js";
 import { within } from "./clock.js";
 import { invalid, unavailable } from "./error.js";
 import { PushedPlaces } from "./pushed.js";
-import { readStatusList } from "./status-list.js";
+import { DEFAULT_TTL, readStatusList } from "./status-list.js";
 import { STATUS_LIST_TOKEN } from "./token.js";
 
 /** Most lists in memory, and most of their bytes together. */
@@ -25,6 +26,15 @@ const INTEREST = 3_600_000;
 /** Least time between two attempts to get a list that cannot be had, in milliseconds. */
 const RETRY = 1_000;
 
+/**
+ * How long after the answer that there is no such list one is asked for again that nobody has seen before, in milliseconds: the first
+ * token that names a new list may be here before it.
+ */
+const NEW_LIST = 200;
+
+/** For how many seconds before it was signed a list may lack what happened then: it was read before it was signed, and clocks differ. */
+const MARGIN = 10;
+
 /** How many lists are fetched at once when all are. */
 const AT_ONCE = 8;
 
@@ -37,7 +47,7 @@ export class StatusLists {
   #closed = false;
   #counts = { fetched: 0, notModified: 0, failures: 0 };
 
-  /** `parts` are `clock`, `http`, `rules` (of `readStatusList`), `denied` and `log`; `settings` are `whenUnreachable` and `firstSight` in milliseconds. */
+  /** `parts` are `clock`, `http`, `discovery`, `issuer`, `rules` (of `readStatusList`), `denied` and `log`; `settings` are `whenUnreachable` and `firstSight` in milliseconds. */
   constructor(parts, settings) {
     this.#parts = parts;
     this.#settings = settings;
@@ -49,7 +59,7 @@ export class StatusLists {
     const entry = this.#entry(uri);
     entry.namedAt = clock.elapsed();
     const state = this.#state(entry);
-    if (state === "due" && clock.elapsed() - entry.triedAt > paceOf(entry.list)) this.#refresh(entry);
+    if (state === "due" && clock.elapsed() - entry.triedAt > pauseOf(entry)) this.#refresh(entry);
     if (state === "late" || state === "unusable") await this.#wait(entry);
     if (this.#state(entry) === "unusable") throw unavailable("unavailable", RETRY / 1000);
     const value = entry.list.get(index);
@@ -57,10 +67,16 @@ export class StatusLists {
     if (value !== 0 || this.#pushed.has(uri, index)) throw invalid("revoked");
   }
 
-  /** Fetches lists before any token names them. */
-  preload(uris) {
-    const entries = uris.slice(0, MAX_LISTS).map((uri) => this.#entry(uri));
-    return someAtOnce(entries, (entry) => (entry.list ? undefined : this.#refresh(entry)));
+  /** Fetches lists that the issuer names before any token names them. Never rejects. */
+  async preload(most = MAX_LISTS) {
+    try {
+      const uris = await statusListAddresses(this.#parts);
+      if (this.#closed) return;
+      const entries = uris.slice(0, most).map((uri) => this.#entry(uri));
+      await someAtOnce(entries, (entry) => (entry.list ? undefined : this.#refresh(entry)));
+    } catch (error) {
+      this.#parts.log("could not fetch the status lists ahead", error);
+    }
   }
 
   /** The stream says that these places are set. */
@@ -76,10 +92,11 @@ export class StatusLists {
     return someAtOnce([...this.#entries.values()], (entry) => this.#refreshAgain(entry));
   }
 
-  /** Fetches one list again, whichever was named last: all say which keys are denied. */
+  /** Fetches one list again, whichever was named last, or any if there is none: all say which keys are denied. */
   async refreshOne() {
-    const entry = [...this.#entries.values()].at(-1);
+    const entry = [...this.#entries.values()].findLast(({ list }) => list);
     if (entry) await this.#refreshAgain(entry);
+    else await this.preload(1);
   }
 
   /** A key was stolen: what it signed is not believed any more. */
@@ -102,7 +119,7 @@ export class StatusLists {
 
   /** The entry of a list, moved to the end of the row. */
   #entry(uri) {
-    const entry = this.#entries.get(uri) ?? { uri, namedAt: this.#parts.clock.elapsed(), confirmedAt: -Infinity, triedAt: -Infinity, failed: false };
+    const entry = this.#entries.get(uri) ?? { uri, namedAt: this.#parts.clock.elapsed(), confirmedAt: -Infinity, triedAt: -Infinity, failures: 0 };
     this.#entries.delete(uri);
     this.#entries.set(uri, entry);
     this.#makeRoom(entry);
@@ -116,7 +133,7 @@ export class StatusLists {
   }
 
   /** `fresh`; `due`: good, and to be fetched; `late`: much too old, so that one waits for a better one; `unusable`: there is none. */
-  #state({ list, confirmedAt, failed }) {
+  #state({ list, confirmedAt, failures }) {
     const { clock, rules } = this.#parts;
     if (!list || list.expiresAt <= clock.unixTime() - rules.leeway) return "unusable";
     const age = clock.elapsed() - confirmedAt;
@@ -125,7 +142,7 @@ export class StatusLists {
     if (age <= pace + GRACE) return "due";
     if (this.#settings.whenUnreachable === "refuse") return "unusable";
     // While the issuer does not answer, nobody should wait for it again and again.
-    return failed ? "due" : "late";
+    return failures > 0 ? "due" : "late";
   }
 
   /** Waits for the list, not for long. */
@@ -136,7 +153,12 @@ export class StatusLists {
 
   /** Joins the attempt under way, or starts one unless the last has just failed. Never rejects. */
   async #refresh(entry) {
-    if (!entry.running && entry.failed && this.#parts.clock.elapsed() - entry.triedAt < RETRY) return;
+    if (!entry.running && entry.failures > 0 && this.#parts.clock.elapsed() - entry.triedAt < RETRY) return;
+    await this.#run(entry);
+  }
+
+  /** Joins the attempt under way, or starts one. */
+  async #run(entry) {
     entry.running ??= this.#attempt(entry).finally(() => {
       entry.running = undefined;
       this.#schedule(entry);
@@ -147,28 +169,31 @@ export class StatusLists {
   /** What is under way may have been answered before the news. */
   async #refreshAgain(entry) {
     await entry.running;
-    await this.#refresh(entry);
+    await this.#run(entry);
   }
 
   async #attempt(entry) {
     const { clock, log } = this.#parts;
-    entry.triedAt = clock.elapsed();
     try {
-      await this.#fetch(entry, entry.triedAt);
-      entry.failed = false;
+      await this.#fetch(entry);
+      entry.failures = 0;
     } catch (error) {
-      entry.failed = true;
+      entry.failures += 1;
       this.#counts.failures += 1;
       log(`could not fetch the status list ${entry.uri}`, error);
     }
   }
 
-  async #fetch(entry, askedAt) {
-    const { http, clock, rules, denied } = this.#parts;
+  async #fetch(entry) {
+    const { clock, rules, denied } = this.#parts;
     // That a list has not changed is no help when it has ended.
     const isGood = entry.list !== undefined && entry.list.expiresAt > clock.unixTime();
-    const headers = { accept: "application/statuslist+jwt", ...(isGood && entry.etag && { "if-none-match": entry.etag }) };
-    const answer = await http.read(entry.uri, { limit: STATUS_LIST_TOKEN.maxLength, headers });
+    let answer = await this.#ask(entry, isGood);
+    if (answer.status === 404 && !entry.list && entry.failures === 0) {
+      await new Promise((resolve) => clock.after(NEW_LIST, resolve));
+      if (!this.#closed) answer = await this.#ask(entry, false);
+    }
+    const askedAt = entry.triedAt;
     if (answer.status === 304 && isGood) {
       this.#counts.notModified += 1;
       entry.confirmedAt = askedAt;
@@ -182,19 +207,29 @@ export class StatusLists {
       denied.add(kid, clock.elapsed());
       this.forgetSignedBy(kid);
     }
-    if (isOlder(list, entry.list)) throw new Error("the list is older than the one before");
-    entry.etag = answer.headers.get("etag") ?? undefined;
+    const before = entry.list;
+    if (before && list.version < before.version) throw new Error("the list is older than the one before");
     entry.confirmedAt = askedAt;
+    // The same version, signed earlier, as by another machine of the issuer's: ours lives longer.
+    if (before && list.version === before.version && list.issuedAt < before.issuedAt) return;
+    entry.etag = answer.headers.get("etag") ?? undefined;
     if (this.#entries.get(entry.uri) !== entry) return; // dropped in the meantime
     this.#install(entry, list);
     this.#makeRoom(entry);
   }
 
+  #ask(entry, isGood) {
+    const { http, clock } = this.#parts;
+    entry.triedAt = clock.elapsed();
+    const headers = { accept: "application/statuslist+jwt", ...(isGood && entry.etag && { "if-none-match": entry.etag }) };
+    return http.read(entry.uri, { limit: STATUS_LIST_TOKEN.maxLength, headers });
+  }
+
   #install(entry, list) {
     this.#bytes += (list?.bytes.length ?? 0) - (entry.list?.bytes.length ?? 0);
     entry.list = list;
-    // Clocks may differ: a place is rather set for too long than for too short.
-    if (list) this.#pushed.settle(entry.uri, list.issuedAt - this.#parts.rules.leeway);
+    // A place is rather set for too long than for too short.
+    if (list) this.#pushed.settle(entry.uri, list.issuedAt - Math.max(this.#parts.rules.leeway, MARGIN));
   }
 
   /** Lets lists go that were named longest ago, until the others fit. */
@@ -209,8 +244,8 @@ export class StatusLists {
   #schedule(entry) {
     entry.cancel?.();
     if (this.#closed || this.#entries.get(entry.uri) !== entry) return;
-    entry.cancel = this.#parts.clock.after(paceOf(entry.list), () => {
-      if (this.#parts.clock.elapsed() - entry.namedAt < INTEREST) this.#refresh(entry);
+    entry.cancel = this.#parts.clock.after(pauseOf(entry), () => {
+      if (this.#parts.clock.elapsed() - entry.namedAt < INTEREST) this.#run(entry);
       else this.#drop(entry);
     });
   }
@@ -226,10 +261,10 @@ async function someAtOnce(waiting, work) {
 
 /** How often a list is fetched, in milliseconds. */
 function paceOf(list) {
-  return Math.min(Math.max(list?.ttl ?? MIN_TTL, MIN_TTL), MAX_TTL) * 1000;
+  return Math.min(Math.max(list?.ttl ?? DEFAULT_TTL, MIN_TTL), MAX_TTL) * 1000;
 }
 
-/** The version orders lists; one version may be signed again later. */
-function isOlder(list, before) {
-  return before !== undefined && (list.version < before.version || (list.version === before.version && list.issuedAt < before.issuedAt));
+/** How long until the next attempt, in milliseconds: soon after one that failed, later and later the more did. */
+function pauseOf({ list, failures }) {
+  return failures === 0 ? paceOf(list) : Math.min(paceOf(list), RETRY * 2 ** (failures - 1));
 }

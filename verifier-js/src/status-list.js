@@ -12,7 +12,7 @@ import { STATUS_LIST_TOKEN, isKid, parseToken } from "./token.js";
 const MAX_INFLATED = 16 * 1024 * 1024;
 
 /** How often a list that says nothing of it is fetched, in seconds. */
-const DEFAULT_TTL = 10;
+export const DEFAULT_TTL = 10;
 
 /**
  * Checks the token that was fetched from `uri`. `rules` are `issuer`, `algorithms`, `leeway` and `now` in seconds, `isDenied(kid)` and

@@ -3,10 +3,9 @@ import { Challenge } from "./challenge.js";
 import { checkClaims, claimsIssuer } from "./claims.js";
 import { RecentNames } from "./cooldown.js";
 import { bearerToken } from "./credentials.js";
-import { Discovery, MAX_DOCUMENT } from "./discovery.js";
+import { Discovery } from "./discovery.js";
 import { VerifyError, invalid } from "./error.js";
 import { Http } from "./http.js";
-import { member, parseObject } from "./json.js";
 import { KeyCache } from "./keys.js";
 import { StatusLists } from "./lists.js";
 import { Principal } from "./principal.js";
@@ -29,8 +28,6 @@ export const createVerifier = (options) => new Verifier(readSettings(options));
 class Verifier {
   #settings;
   #challenge;
-  #http;
-  #discovery;
   #keys;
   #denied = new RecentNames(...DENIED_KIDS);
   #lists;
@@ -47,8 +44,6 @@ class Verifier {
     const longest = Math.min(MAX_FRESHNESS, settings.maxStale) * 1000;
     const clampFreshness = (fresh) => Math.max(Math.min(fresh, longest), settings.minFreshness * 1000);
     const discovery = new Discovery({ issuer, http, clock, clampFreshness });
-    this.#http = http;
-    this.#discovery = discovery;
     this.#keys = new KeyCache(
       { clock, http, discovery, clampFreshness, log },
       { maxStale: settings.maxStale * 1000, coolDown: settings.coolDown * 1000, refetchesPerMinute: settings.refetchesPerMinute },
@@ -62,7 +57,7 @@ class Verifier {
     };
     if (status.policy !== "off") {
       this.#lists = new StatusLists(
-        { clock, http, log, rules, denied: this.#denied },
+        { clock, http, discovery, issuer, log, rules, denied: this.#denied },
         { whenUnreachable: status.whenUnreachable, firstSight: status.firstSight * 1000 },
       );
     }
@@ -108,7 +103,7 @@ class Verifier {
   async warmUp() {
     this.#start();
     await this.#keys.warmUp();
-    if (this.#settings.status.preload) await this.#preload();
+    if (this.#settings.status.preload) await this.#lists?.preload();
   }
 
   /** Counts and ages, for your monitoring. */
@@ -126,6 +121,7 @@ class Verifier {
   /** Stops everything that goes on in the background. Afterwards no token is checked any more. */
   close() {
     this.#isClosed = true;
+    this.#keys.close();
     this.#lists?.close();
     this.#stream?.close();
   }
@@ -161,17 +157,6 @@ class Verifier {
 
   #isDenied(kid) {
     return this.#denied.has(kid, this.#settings.clock.elapsed());
-  }
-
-  async #preload() {
-    const { issuer, log } = this.#settings;
-    try {
-      const { body } = await this.#http.document(await this.#discovery.endpoint("status_list_aggregation_endpoint"), MAX_DOCUMENT);
-      const uris = member(parseObject(body) ?? {}, "status_lists") ?? [];
-      await this.#lists?.preload(uris.filter((uri) => issuer.ownsStatusList(uri)));
-    } catch (error) {
-      log("could not fetch the status lists ahead", error);
-    }
   }
 
   #count(reason) {

@@ -188,12 +188,72 @@ test("an older version never replaces a newer one", async () => {
   await polled(all);
   assert.equal(await reasonOf(verifier, revoked), "revoked");
   documents.set(LIST, statusList([], { version: 5, iat: START - 5 }));
-  await polled(all);
+  await polled(all, 1);
   assert.equal(await reasonOf(verifier, revoked), "revoked");
-  assert.equal(said.filter((line) => line.includes("older than the one before")).length, 2);
+  assert.equal(verifier.metrics().lists.failures, 1);
+  assert.equal(said.filter((line) => line.includes("older than the one before")).length, 1);
   documents.set(LIST, statusList([], { version: 6, iat: START - 5 }));
   await polled(all);
   assert.equal(await reasonOf(verifier, revoked), undefined, "the version orders, not the time");
+});
+
+test("the same version signed earlier, by another machine of the issuer's, confirms the one that lives longer", async () => {
+  const all = await seen({ status: { whenUnreachable: "refuse" } }, statusList([12], { version: 5, iat: START - 1 }));
+  all.documents.set(LIST, statusList([12], { version: 5, iat: START - 9 }));
+  for (let second = 10; second <= 290; second += 10) await polled(all);
+  assert.equal(all.verifier.metrics().lists.failures, 0);
+  assert.equal(await reasonOf(all.verifier, good), undefined);
+  all.clock.advance(38); // ours ends with its leeway at 329, the other one 8 seconds before
+  assert.equal(await reasonOf(all.verifier, good), undefined);
+  assert.equal(await reasonOf(all.verifier, revoked), "revoked");
+});
+
+test("after an attempt that failed the next ones come soon, and then at the usual pace", async () => {
+  const all = await seen();
+  const { clock, documents, verifier } = all;
+  documents.set(LIST, null);
+  await polled(all);
+  for (const pause of [1, 2, 4, 8, 10, 10]) {
+    const before = documents.count(LIST);
+    clock.advance(pause - 0.001);
+    await settle();
+    assert.equal(documents.count(LIST), before, `not before ${pause} s`);
+    await polled(all, 0.001);
+  }
+  documents.set(LIST, statusList([12], { iat: START + 50, version: 2 }));
+  await polled(all);
+  documents.set(LIST, null);
+  await polled(all, 10);
+  documents.set(LIST, statusList([12, 13], { iat: START + 60, version: 3 }));
+  await polled(all, 1);
+  assert.equal(await reasonOf(verifier, good), "revoked", "one poll that failed costs a second");
+});
+
+test("a list that is younger than its first token is asked for twice", async () => {
+  const { clock, documents, verifier } = house();
+  await verifier.warmUp();
+  const first = reasonOf(verifier, revoked);
+  await until(() => documents.count(LIST) === 1);
+  await settle();
+  documents.set(LIST, statusList([12]));
+  clock.advance(0.2);
+  assert.equal(await first, "revoked");
+  assert.deepEqual([documents.count(LIST), verifier.metrics().lists.failures], [2, 0]);
+
+  // One that is not there either way is asked for as any other.
+  const other = house();
+  await other.verifier.warmUp();
+  const verdict = reasonOf(other.verifier, good);
+  await until(() => other.documents.count(LIST) === 1);
+  await settle();
+  other.clock.advance(0.2);
+  assert.equal(await verdict, "unavailable");
+  assert.equal(other.documents.count(LIST), 2);
+  await polled(other, 1);
+  assert.equal(await reasonOf(other.verifier, good), "unavailable");
+  assert.equal(other.documents.count(LIST), 3);
+  verifier.close();
+  other.verifier.close();
 });
 
 test("the same version signed again lives on", async () => {
@@ -208,13 +268,14 @@ test("the same version signed again lives on", async () => {
 test("a list that is wrong leaves the old one", async () => {
   const all = await seen();
   const { documents, verifier } = all;
+  const pauses = [10, 1, 2, 4, 8, 10];
   for (const wrong of ["", "x.y.z", statusList([], { version: 9, key: newKey("k1") }), statusList([], { version: 9, sub: `${ISSUER}/status/8` }), accessToken()]) {
     documents.set(LIST, wrong);
-    await polled(all);
+    await polled(all, pauses.shift());
     assert.equal(await reasonOf(verifier, revoked), "revoked");
   }
   documents.set(LIST, () => new Response(statusList([], { version: 9 }), { status: 404 }));
-  await polled(all);
+  await polled(all, pauses.shift());
   assert.equal(await reasonOf(verifier, revoked), "revoked");
   assert.equal(verifier.metrics().lists.failures, 6);
 });
@@ -286,10 +347,10 @@ test("a denied key is refused at once, for tokens and lists, and for 48 hours", 
   documents.set(LIST, statusList([], { version: 9, key: stolen }));
   await polled(all);
   assert.equal(await reasonOf(verifier, revoked), "revoked");
-  documents.set(LIST, statusList([12], { version: 3, iat: START + 30 }));
-  await polled(all);
+  documents.set(LIST, statusList([12], { version: 3, iat: START + 21 }));
+  await polled(all, 1);
   assert.equal(await reasonOf(verifier, forged), "denied_key");
-  clock.advance(48 * 3600 - 21);
+  clock.advance(48 * 3600 - 12);
   const late = accessToken({ exp: START + 1_000_000 }, { key: stolen });
   assert.equal(await reasonOf(verifier, late), "denied_key");
   clock.advance(1);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settle, until } from "./support/clock.mjs";
-import { ISSUER, JWKS, LIST, START, house, reasonOf, refersTo, statusList } from "./support/issuer.mjs";
+import { ISSUER, JWKS, KEY, LIST, START, accessToken, house, newKey, reasonOf, refersTo, statusList } from "./support/issuer.mjs";
 import { METADATA, STREAM, StreamServer, TOKEN } from "./support/stream.mjs";
 
 const CLIENT = { clientId: "notes api", clientSecret: "s+e:c/r%t" };
@@ -58,6 +58,24 @@ test("a place that is heard of counts at once, until a newer list is there", asy
   verifier.close();
 });
 
+test("without leeway a list that was read before the revocation does not take it back", async () => {
+  const all = await listening({ leeway: 0 });
+  const { clock, documents, server, verifier } = all;
+  server.send("revoked", { list: LIST, set: [12] }, "a1");
+  await events(all, 1);
+  // The issuer reads, revokes, and signs what it has read, all in one second or soon after.
+  for (const [seconds, version, reason] of [[0, 2, "revoked"], [9, 3, "revoked"], [1, 4, undefined]]) {
+    clock.advance(seconds);
+    documents.set(LIST, statusList([], { version, iat: clock.unixTime() }));
+    const { fetched } = verifier.metrics().lists;
+    server.send("reset", {}, `b${version}`);
+    await until(() => verifier.metrics().lists.fetched > fetched);
+    await settle();
+    assert.equal(await reasonOf(verifier, token(12)), reason, `version ${version}`);
+  }
+  verifier.close();
+});
+
 test("what is heard of a list that is not in memory is not lost", async () => {
   const all = await listening();
   const other = `${ISSUER}/status/8`;
@@ -104,6 +122,82 @@ test("kid-denied is a hint: keys and a list are fetched, and only the list count
   await until(() => documents.count(JWKS) === 2 && verifier.metrics().lists.fetched === 2);
   await settle();
   assert.equal(await reasonOf(verifier, token(12)), undefined);
+  verifier.close();
+});
+
+test("kid-denied right after the keys were fetched fetches them again", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  server.send("kid-denied", { kid: "k2" }, "a1");
+  server.send("kid-denied", { kid: "k3" }, "a2");
+  await events(all, 2);
+  await settle();
+  assert.equal(documents.count(JWKS), 1, "attempts are a second apart");
+  clock.advance(1);
+  await until(() => documents.count(JWKS) === 2);
+  await settle();
+  clock.advance(60);
+  await settle();
+  assert.equal(documents.count(JWKS), 2, "once is enough");
+  verifier.close();
+});
+
+test("kid-denied in the midst of a fetch of the keys fetches them again, also when that fails", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  const keys = (...kids) => JSON.stringify({ keys: [KEY, ...kids].map(({ jwk }) => jwk) });
+  let answer;
+  documents.set(JWKS, () => new Promise((resolve) => (answer = resolve)));
+  clock.advance(10);
+  const fresh = newKey("k2");
+  const verdict = reasonOf(verifier, accessToken({}, { key: newKey("unknown") }));
+  await until(() => answer);
+  server.send("kid-denied", { kid: "unknown" }, "a1");
+  await events(all, 1);
+  answer(new Response(keys()));
+  assert.equal(await verdict, "unknown_key");
+  documents.set(JWKS, null);
+  clock.advance(1);
+  await until(() => verifier.metrics().keys.failures === 1);
+  await settle();
+  documents.set(JWKS, keys(fresh));
+  clock.advance(10);
+  await until(() => documents.count(JWKS) === 4);
+  await settle();
+  assert.equal(await reasonOf(verifier, accessToken({}, { key: fresh })), undefined);
+  verifier.close();
+});
+
+test("close gives up the keys that are still to be fetched", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  server.send("kid-denied", { kid: "k2" }, "a1");
+  await events(all, 1);
+  await settle();
+  verifier.close();
+  await until(() => verifier.metrics().stream.state === "closed");
+  assert.equal(clock.waiting, 0);
+  clock.advance(60);
+  await settle();
+  assert.equal(documents.count(JWKS), 1);
+});
+
+test("kid-denied fetches a list where there is none", async () => {
+  const aggregation = `${ISSUER}/status`;
+  const all = house({ stream: CLIENT }, { metadata: { ...METADATA, status_list_aggregation_endpoint: aggregation } });
+  const { documents, verifier } = all;
+  const server = new StreamServer(documents);
+  const other = `${ISSUER}/status/8`;
+  documents.set(aggregation, JSON.stringify({ status_lists: ["https://evil.example/status/1", LIST, other] }));
+  documents.set(LIST, statusList([], { denied_kids: ["k2"] }));
+  await verifier.warmUp();
+  await until(() => verifier.metrics().stream.state === "open");
+  server.send("kid-denied", { kid: "k2" }, "a1");
+  await until(() => verifier.metrics().lists.fetched === 1);
+  await until(() => verifier.metrics().deniedKeys === 1);
+  await settle();
+  assert.deepEqual([documents.count(LIST), documents.count(other)], [1, 0]);
+  assert.equal(documents.asked.some(({ url }) => url.includes("evil")), false);
   verifier.close();
 });
 

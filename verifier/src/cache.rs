@@ -21,6 +21,9 @@ use crate::fetch::{Fetch, FetchError};
 use crate::issuer::Issuer;
 use crate::jwks::{KeySet, PublicKey};
 use crate::metrics::Fetches;
+use renewal::Renewal;
+
+mod renewal;
 
 /// Longest time a set counts as fresh, whatever the issuer says.
 pub(crate) const MAX_FRESHNESS: Duration = Duration::from_secs(15 * 60);
@@ -95,6 +98,7 @@ struct Attempts {
     failed_before: bool,
     refetches: TokenBucket,
     unknown: UnknownKids,
+    renewal: Renewal,
 }
 
 /// Why a refresh is wanted.
@@ -120,6 +124,7 @@ impl KeyCache {
             failed_before: false,
             refetches: TokenBucket::new(settings.pace.refetches_per_minute),
             unknown: UnknownKids::default(),
+            renewal: Renewal::default(),
         };
         let shared = Shared {
             issuer,
@@ -175,11 +180,6 @@ impl KeyCache {
         self.usable().map(|_| ())
     }
 
-    /// Fetches the keys in the background, because the issuer says that they have changed.
-    pub(crate) fn renew(&self) {
-        self.begin(Need::Told, self.shared.clock.elapsed());
-    }
-
     /// Where the issuer's documents are.
     pub(crate) async fn metadata(&self) -> Result<Arc<Metadata>, FetchError> {
         self.shared.metadata(self.shared.clock.elapsed()).await
@@ -202,12 +202,12 @@ impl KeyCache {
         match snapshot.condition(now, &self.shared.settings) {
             Condition::Fresh => true,
             Condition::Ageing => {
-                self.begin(Need::Ahead, now);
+                self.shared.begin(Need::Ahead, now);
                 true
             }
             // While the issuer does not answer, nobody should wait for it again and again.
             Condition::Stale if self.shared.attempts().last_one_failed() => {
-                self.begin(Need::Ahead, now);
+                self.shared.begin(Need::Ahead, now);
                 true
             }
             Condition::Stale | Condition::Dead => false,
@@ -215,7 +215,7 @@ impl KeyCache {
     }
 
     async fn refresh_and_wait(&self, need: Need<'_>, now: Duration) {
-        if let Some(mut running) = self.begin(need, now) {
+        if let Some(mut running) = self.shared.begin(need, now) {
             // Nothing is ever sent; this ends when the task drops its half.
             let _ = running.changed().await;
         }
@@ -243,42 +243,13 @@ impl KeyCache {
             .filter(|snapshot| snapshot.condition(now, settings) != Condition::Dead)
             .ok_or(NoKey::Unavailable { retry_after: settings.pace.retry() })
     }
-
-    /// Joins the refresh under way, or starts one if it is time. `None`: not now.
-    ///
-    /// The work is done by a task of its own: when the caller that started it goes away, the
-    /// others who wait still get their answer. There is never more than one.
-    fn begin(&self, need: Need<'_>, now: Duration) -> Option<watch::Receiver<()>> {
-        let mut attempts = self.shared.attempts();
-        if let Need::Kid(kid) = need
-            && attempts.unknown.contains(kid, now)
-        {
-            return None;
-        }
-        if let Some(running) = attempts.under_way() {
-            return Some(running.clone());
-        }
-        if !attempts.allow(need, now, self.shared.settings.pace) {
-            return None;
-        }
-        let Ok(runtime) = Handle::try_current() else {
-            tracing::error!("keys can only be fetched inside a tokio runtime");
-            return None;
-        };
-        let (done, running) = watch::channel(());
-        attempts.last = Some(now);
-        attempts.failed_before = attempts.failed;
-        attempts.failed = true;
-        attempts.running = Some(running.clone());
-        let task = runtime.spawn(Arc::clone(&self.shared).refresh(now, done));
-        attempts.task = Some(task.abort_handle());
-        Some(running)
-    }
 }
 
 impl Drop for KeyCache {
     fn drop(&mut self) {
-        if let Some(task) = self.shared.attempts().task.take() {
+        let mut attempts = self.shared.attempts();
+        attempts.renewal.stop();
+        if let Some(task) = attempts.task.take() {
             task.abort();
         }
     }
@@ -307,7 +278,9 @@ impl Attempts {
     fn allow(&mut self, need: Need<'_>, now: Duration, pace: Pace) -> bool {
         let rested = |pause| self.last.is_none_or(|last| now.saturating_sub(last) >= pause);
         match need {
-            Need::Keys | Need::Told => rested(pace.retry()),
+            // It has waited for its time.
+            Need::Told => true,
+            Need::Keys => rested(pace.retry()),
             Need::Ahead => rested(pace.cool_down),
             Need::Kid(_) => rested(pace.cool_down) && self.refetches.take(now),
         }
@@ -339,6 +312,38 @@ impl Shared {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Joins the refresh under way, or starts one if it is time. `None`: not now.
+    ///
+    /// The work is done by a task of its own: when the caller that started it goes away, the
+    /// others who wait still get their answer. There is never more than one.
+    fn begin(self: &Arc<Self>, need: Need<'_>, now: Duration) -> Option<watch::Receiver<()>> {
+        let mut attempts = self.attempts();
+        if let Need::Kid(kid) = need
+            && attempts.unknown.contains(kid, now)
+        {
+            return None;
+        }
+        if let Some(running) = attempts.under_way() {
+            return Some(running.clone());
+        }
+        if !attempts.allow(need, now, self.settings.pace) {
+            return None;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            tracing::error!("keys can only be fetched inside a tokio runtime");
+            return None;
+        };
+        let (done, running) = watch::channel(());
+        attempts.last = Some(now);
+        attempts.failed_before = attempts.failed;
+        attempts.failed = true;
+        attempts.running = Some(running.clone());
+        attempts.renewal.attempt_begins();
+        let task = runtime.spawn(Arc::clone(self).refresh(now, done));
+        attempts.task = Some(task.abort_handle());
+        Some(running)
+    }
+
     /// One attempt. `done` is dropped at the end and wakes everybody who waits.
     async fn refresh(self: Arc<Self>, now: Duration, done: watch::Sender<()>) {
         let outcome = match tokio::time::timeout(REFRESH_TIMEOUT, self.load(now)).await {
@@ -355,7 +360,9 @@ impl Shared {
                     "fetched the issuer's keys"
                 );
                 self.snapshot.store(Some(Arc::new(snapshot)));
-                self.attempts().failed = false;
+                let mut attempts = self.attempts();
+                attempts.failed = false;
+                attempts.renewal.attempt_succeeded();
             }
             Err(error) => {
                 self.fetches.failed();

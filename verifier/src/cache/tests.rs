@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use url::Url;
 
 use super::*;
@@ -491,4 +492,58 @@ fn outside_of_a_runtime_nothing_panics() {
     let mut find = pin!(world.cache.find("a"));
     let mut context = Context::from_waker(Waker::noop());
     assert!(matches!(find.as_mut().poll(&mut context), Poll::Ready(Err(NoKey::Unavailable { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_that_come_during_a_fetch_cause_another() {
+    let (old, new) = (TestKey::ec("old"), TestKey::ec("new"));
+    let world = World::new(&[&old]);
+    world.issuer.close_gate();
+    let cache = Arc::clone(&world.cache);
+    let mut warming = JoinSet::new();
+    warming.spawn(async move { cache.warm_up().await });
+    world.issuer.request_waits().await;
+    world.cache.renew();
+    world.cache.renew();
+    world.issuer.open_gate();
+    assert_eq!(warming.join_all().await, [Ok(())]);
+    world.settle().await;
+    world.issuer.publish(&[&new]);
+    assert_eq!(world.issuer.key_requests(), 1, "attempts are a second apart");
+    world.after(1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.issuer.key_requests(), 2);
+    assert!(world.cache.at_hand("new").is_some());
+    world.after(60);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.issuer.key_requests(), 2, "both were answered by one fetch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_are_remembered_while_fetches_fail() {
+    let (old, new) = (TestKey::ec("old"), TestKey::ec("new"));
+    let world = World::new(&[&old]);
+    world.cache.warm_up().await.unwrap();
+    world.after(1);
+    world.issuer.break_down();
+    world.cache.renew();
+    world.settle().await;
+    assert_eq!(world.issuer.key_requests(), 2);
+    world.issuer.publish(&[&new]);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.issuer.key_requests(), 2, "no time has passed");
+    world.after(10);
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(world.issuer.key_requests(), 3);
+    assert!(world.cache.at_hand("new").is_some());
+    // What is still wanted when the cache goes is given up.
+    world.issuer.break_down();
+    world.after(1);
+    world.cache.renew();
+    world.settle().await;
+    assert_eq!(world.issuer.key_requests(), 4);
+    drop(world.cache);
+    world.clock.advance(Duration::from_secs(60));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.issuer.key_requests(), 4);
 }

@@ -101,6 +101,11 @@ impl Entry {
         self.attempts().etag = None;
     }
 
+    /// There is no list here, and no attempt to get it has failed yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.list.load().is_none() && self.attempts().failures == 0
+    }
+
     /// How long until the next attempt.
     pub(super) fn pause(&self, settings: &StatusSettings) -> Duration {
         let regular = match self.list.load().as_deref() {

@@ -4,6 +4,7 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::*;
+use crate::builder::VerifierBuilder;
 use crate::error::{Reason, VerifyError};
 use crate::fetch::Document;
 use crate::status::StatusPolicy;
@@ -23,23 +24,32 @@ const SECRET: &str = "the-secret-of-the-service";
 
 impl World {
     fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(change: impl Fn(VerifierBuilder) -> VerifierBuilder) -> Self {
         let (key, clock) = (TestKey::ec("e"), RuntimeClock::new());
         let issuer = TestIssuer::new(&[&key]);
         issuer.list(7, &key.list(&list_claims(7, START, 1, &[])));
         let builder = Verifier::builder(ISSUER).audience(AUDIENCE).fetch(issuer.clone()).clock(clock.clone());
-        let verifier = builder.revocation_stream("notes-api", SECRET).build().unwrap();
+        let verifier = change(builder.revocation_stream("notes-api", SECRET)).build().unwrap();
         Self { verifier, issuer, key, clock }
     }
 
     /// A world whose stream is open and has brought the `reset` that comes first.
     async fn connected() -> (Self, UnboundedSender<Vec<u8>>) {
         let world = Self::new();
-        let stream = world.issuer.stream();
-        assert_eq!(world.verdict(7, 5).await, Ok(()));
+        let stream = world.connect().await;
+        (world, stream)
+    }
+
+    async fn connect(&self) -> UnboundedSender<Vec<u8>> {
+        let stream = self.issuer.stream();
+        assert_eq!(self.verdict(7, 5).await, Ok(()));
         send(&stream, "reset", "1", "{}");
         settle().await;
-        assert_eq!(world.verifier.metrics().stream_connected, Some(true));
-        (world, stream)
+        assert_eq!(self.verifier.metrics().stream_connected, Some(true));
+        stream
     }
 
     fn token(&self, list: u64, index: u64) -> String {
@@ -113,6 +123,26 @@ async fn a_revocation_counts_at_once_and_until_a_later_list_has_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_leeway_a_list_that_was_read_before_the_revocation_does_not_take_it_back() {
+    let world = World::with(|builder| builder.leeway(Duration::ZERO));
+    let stream = world.connect().await;
+    // The issuer reads, revokes, and signs what it has read, all in one second or soon after.
+    revoke(&stream, "2", 7, &[5]);
+    for (second, version) in [(0, 2), (9, 3)] {
+        sleep(Duration::from_secs(second)).await;
+        world.publish(version, &[]);
+        send(&stream, "reset", "3", "{}");
+        settle().await;
+        assert_eq!(world.verdict(7, 5).await, REVOKED, "version {version}");
+    }
+    sleep(Duration::from_secs(1)).await;
+    world.publish(4, &[]);
+    send(&stream, "reset", "4", "{}");
+    settle().await;
+    assert_eq!(world.verdict(7, 5).await, Ok(()), "the list is the truth in the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_revocation_counts_for_a_list_that_is_not_here_yet() {
     let (world, stream) = World::connected().await;
     revoke(&stream, "2", 8, &[5]);
@@ -172,6 +202,19 @@ async fn decision_54_kid_denied_is_a_hint_and_the_signed_list_counts() {
     settle().await;
     let verdict = world.verifier.verify(&stolen.token(&claims())).await.map(|_| ());
     assert_eq!(verdict, Err(Reason::DeniedKey.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn kid_denied_right_after_the_keys_were_fetched_fetches_them_again() {
+    let (world, stream) = World::connected().await;
+    let keys = world.issuer.key_requests();
+    send(&stream, "kid-denied", "2", r#"{"kid":"stolen"}"#);
+    settle().await;
+    assert_eq!(world.issuer.key_requests(), keys, "attempts are a second apart");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.issuer.key_requests(), keys + 1);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.issuer.key_requests(), keys + 1, "once is enough");
 }
 
 #[tokio::test(start_paused = true)]

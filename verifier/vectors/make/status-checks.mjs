@@ -12,6 +12,7 @@ function put(name, token, lists, policies, verdict) {
 }
 
 const refers = (status_list, changes = {}) => accessToken({ status: { status_list }, ...changes });
+const longest = `${issuer}/status/`.padEnd(512, "1");
 const revoked = [0, 12, 99, 1048575];
 const lists = { [uri]: listToken(revoked) };
 const ofBits = (bits, byte) => ({ [uri]: listToken([], { status_list: { bits, lst: lst(Buffer.from([byte])) } }) });
@@ -80,14 +81,39 @@ function claims() {
     `${issuer}/statuses/7`,
     `${issuer}/status/../.well-known/jwks.json`,
     `${issuer}/status/%2e%2e/other`,
+    `${issuer}/status/../status/7`,
+    `${issuer}/status/a/../7`,
+    `${issuer}/status/./7`,
+    `${issuer}/status\\7`,
+    `${issuer}/status/\t7`,
+    `${issuer}/status/7 `,
+    `${issuer}/status/`,
+    `${issuer}/status`,
+    `${issuer}//status/7`,
+    `${issuer}/status/7?`,
+    `${issuer}/status/7?x=1`,
+    `${issuer}/status/7#`,
+    `${issuer}/status/7#x`,
+    `${issuer}:443/status/7`,
+    "https://ID.example.com/status/7",
+    "HTTPS://id.example.com/status/7",
+    "https:/id.example.com/status/7",
+    longest + "1",
     "/status/7",
     "status/7",
     "data:application/statuslist+jwt,x",
     "",
   ];
-  for (const address of elsewhere) {
+  // A verifier that normalizes would ask for another address than the token names.
+  const served = (address) => {
+    const normal = URL.canParse(address) ? new URL(address).href : "";
     const good = listToken([], { sub: address });
-    refuse(`uri ${JSON.stringify(address)}`, "status", refers({ idx: 1, uri: address }), { ...lists, [address]: good });
+    return { ...lists, ...(normal.startsWith(`${issuer}/status/`) && { [normal]: good }), [address]: good };
+  };
+  const named = (address) => `uri ${address.length > 100 ? `of ${address.length} characters` : JSON.stringify(address)}`;
+  for (const address of elsewhere) refuse(named(address), "status", refers({ idx: 1, uri: address }), served(address));
+  for (const address of [`${issuer}/status/a/b`, `${issuer}/status/%C3%A9`, longest]) {
+    accept(named(address), refers({ idx: 1, uri: address }), served(address));
   }
 }
 

@@ -5,18 +5,26 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{KEPT, Shared};
 use crate::claims::Expected;
 use crate::error::{Reason, VerifyError};
-use crate::fetch::{FetchError, Request};
+use crate::fetch::{Document, FetchError, Request};
 use crate::status::entry::{Attempts, Entry, poll_interval};
 use crate::status::list::{Flaw, StatusList};
 use crate::token::{Kind, MAX_STATUS_LIST, SignedToken};
 
 /// How long one attempt may take, keys included.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long after the answer that there is no such list one is asked for again that nobody has seen
+/// before: the first token that names a new list may be here before it.
+const NEW_LIST: Duration = Duration::from_millis(200);
+
+/// For how many seconds before it was signed a list may lack what happened then, at least: it was
+/// read before it was signed, and clocks differ.
+const MARGIN: u64 = 10;
 
 impl Shared {
     /// Starts the task of a list. There is never more than one.
@@ -95,12 +103,14 @@ impl Shared {
     }
 
     async fn attempt(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<(), FetchError> {
-        let asked_at = self.clock.elapsed();
+        let mut asked_at = self.clock.elapsed();
         let etag = self.etag(entry);
-        let request = Request::new(&entry.url, MAX_STATUS_LIST)
-            .with_accept("application/statuslist+jwt")
-            .with_etag(etag.as_deref());
-        let answer = self.fetch.send(request).await?;
+        let mut answer = self.ask(entry, etag.as_deref()).await?;
+        if answer.status() == 404 && entry.is_new() {
+            sleep(NEW_LIST).await;
+            asked_at = self.clock.elapsed();
+            answer = self.ask(entry, None).await?;
+        }
         if answer.status() == 304 && etag.is_some() && entry.attempts().etag == etag {
             entry.confirm(asked_at);
             self.fetches.unchanged();
@@ -112,6 +122,12 @@ impl Shared {
         self.install(entry, list, answer.tag(), asked_at).map_err(refused)?;
         self.fetches.succeeded();
         Ok(())
+    }
+
+    async fn ask(&self, entry: &Entry, etag: Option<&str>) -> Result<Document, FetchError> {
+        let request =
+            Request::new(&entry.url, MAX_STATUS_LIST).with_accept("application/statuslist+jwt").with_etag(etag);
+        self.fetch.send(request).await
     }
 
     /// What the present list is known by, unless it ends before the poll after this one: 304 would
@@ -177,8 +193,8 @@ impl Shared {
             return Err(Flaw::TooLarge);
         }
         self.deny(&list.denied_kids, now);
-        // Clocks may differ by the leeway: whatever was heard within it may be missing in the list.
-        self.pushed.settle(&entry.uri, list.issued_at.saturating_sub(self.leeway));
+        // A bit is rather set for too long than for too short.
+        self.pushed.settle(&entry.uri, list.issued_at.saturating_sub(self.leeway.max(MARGIN)));
         entry.attempts().etag = etag.map(str::to_owned);
         entry.list.store(Some(Arc::new(list)));
         entry.confirm(asked_at);

@@ -249,6 +249,25 @@ async fn first_sight_waits_for_as_long_as_it_is_told_and_the_list_still_comes() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_that_is_younger_than_its_first_token_is_asked_for_twice() {
+    let world = World::new();
+    world.verifier.warm_up().await.unwrap();
+    world.issuer.answer("/status/7", Document::new(404, ""));
+    let signing = async {
+        sleep(Duration::from_millis(100)).await;
+        world.publish(1, &[5]);
+    };
+    let (verdict, ()) = tokio::join!(world.verdict(7, 5), signing);
+    assert_eq!((verdict, world.issuer.list_requests(7)), (REVOKED, 2));
+    assert_eq!(world.verifier.metrics().list_fetches.failed, 0);
+    // One that is not there either way is asked for as any other.
+    world.issuer.answer("/status/8", Document::new(404, ""));
+    assert_eq!((world.verdict(8, 5).await, world.issuer.list_requests(8)), (NO_LIST, 2));
+    world.seconds(1).await;
+    assert_eq!((world.verdict(8, 5).await, world.issuer.list_requests(8)), (NO_LIST, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn fifty_callers_share_the_first_sight() {
     let world = World::new();
     world.verifier.warm_up().await.unwrap();
