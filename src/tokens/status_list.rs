@@ -159,6 +159,28 @@ mod tests {
         assert_ne!(content(16, &set[1..]).lst().unwrap(), "eNrbuRgAAhcBXQ");
     }
 
+    /// Protocol 7.5: what an API downloads for a million grants. The places are drawn by a generator that always draws the same.
+    #[test]
+    fn a_million_grants_cost_some_kilobytes() {
+        for (share, most) in [(0, 200), (100, 620), (1_000, 3_100), (10_000, 19_500)] {
+            let mut state = 88_172_645_463_325_252_u64;
+            let mut draw = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                i64::try_from(state % 1_000_000).unwrap()
+            };
+            let mut set = BTreeSet::new();
+            while set.len() < share {
+                set.insert(draw());
+            }
+            let set: Vec<i64> = set.into_iter().collect();
+            let lst = content(1 << 20, &set).lst().unwrap();
+            assert!(lst.len() <= most, "{share} of a million: {} characters", lst.len());
+            assert!(lst.len() >= most / 2, "{share} of a million: {} characters", lst.len());
+        }
+    }
+
     #[test]
     fn a_digest_tells_contents_apart() {
         let one = content(1 << 20, &[1, 2]);

@@ -71,12 +71,14 @@ async function callApi(frontdesk, api) {
   let words = "There is no token in this page, and the API lets nobody in without one.";
   if (signedIn) {
     words = response.ok
-      ? "The API checked the signature, the issuer, the audience, the scope and the expiry of the token, without asking the provider."
+      ? "The API checked the signature, the issuer, the audience, the scope and the expiry of the token, and that the status list does not name it, without asking the provider about it."
       : "The API refused the token.";
   } else if (lastToken) {
     words = response.ok
-      ? "You are signed out, yet the API took the old token: it checks the token itself and has not heard of the sign-out. It refuses it when it expires, at the latest."
-      : "The API refused the old token: it has expired.";
+      ? "You are signed out, and the API has not heard of it yet: it asks Frontdesk’s status list every ten seconds. Press again in a moment."
+      : expiresAt > Date.now()
+        ? "The API refused the old token although its time is not over: Frontdesk’s status list says that it was revoked."
+        : "The API refused the old token: it has expired.";
   }
   const sent = signedIn ? "current" : lastToken ? "kept after sign-out" : "none";
   showResult("call-api", response.ok, { status: response.status, token: sent, body: parse(text) }, words);

@@ -18,6 +18,52 @@ async function press(page, id) {
   return result(page);
 }
 
+/** The API hears of a revocation by the status list, which it asks for every ten seconds. Until then it takes the token. */
+async function refusedByTheApi(page, token) {
+  const { exp } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+  const status = () => page.evaluate(async ([api, token]) => (await fetch(`${api}/notes`, { headers: { authorization: token } })).status, [(await config(page)).api, token]);
+  for (;;) {
+    const seen = await status();
+    if (seen === 401) break;
+    assert.equal(seen, 200);
+    await page.waitForTimeout(500);
+  }
+  assert.ok(exp * 1000 > Date.now(), "its time is not over");
+}
+
+const config = (page) => page.evaluate(async () => (await fetch("/config.json")).json());
+
+/** Ends the session of one browser in another. */
+async function twoBrowsers(house, browser) {
+  const [alice] = house.users;
+  const open = async () => {
+    const page = await (await browser.newContext()).newPage();
+    let token;
+    page.on("request", (request) => { if (request.url().startsWith(house.api)) token = request.headers().authorization ?? token; });
+    await page.goto(house.app);
+    await settled(page, "signed-out");
+    await page.click("#sign-in");
+    await signInAt(page, alice.username, alice.password);
+    await settled(page, "signed-in");
+    assert.equal((await press(page, "#call-api")).status, 200);
+    return { page, token: () => token };
+  };
+  const [here, there] = [await open(), await open()];
+  const account = await here.page.context().newPage();
+  await account.goto(`${house.issuer}/account/apps`);
+  await account.locator("[data-app]").first().waitFor();
+  await account.goto(`${house.issuer}/account/sessions`);
+  const row = account.locator("[data-session]:not([data-current])");
+  assert.equal(await row.count(), 1);
+  await row.getByRole("button").click();
+  await account.locator("[data-session]").first().waitFor();
+  assert.equal(await account.locator("[data-session]").count(), 1);
+  await refusedByTheApi(there.page, there.token());
+  const ended = await press(there.page, "#call-api");
+  assert.notEqual(ended.status, 200, JSON.stringify(ended));
+  assert.equal((await press(here.page, "#call-api")).status, 200, "the other session goes on");
+}
+
 async function story(house, browser, prefix) {
   const [alice] = house.users;
   const context = await browser.newContext();
@@ -61,8 +107,9 @@ async function story(house, browser, prefix) {
   const after = await press(page, "#refresh");
   assert.equal(after.error, "invalid_grant");
   assert.equal(await userinfo(token), 401);
-  const still = await press(page, "#call-api");
-  assert.equal(still.status, 200, "the API accepts the token until it expires");
+  await refusedByTheApi(page, token);
+  const refused = await press(page, "#call-api");
+  assert.equal(refused.status, 401, "the API refuses the token that has not expired");
   const text = (await Promise.all(bodies)).join("\n");
   assert.ok(text.includes("access_token") && !text.includes("fd_rt_"));
   await context.close();
@@ -71,6 +118,10 @@ async function story(house, browser, prefix) {
 test("the whole story on localhost", async () => {
   const house = await demo();
   await story(house, await chrome(), "dev-");
+});
+
+test("a session that ends in one browser ends in the other, and the API hears of it", async () => {
+  await twoBrowsers(await demo(), await chrome());
 });
 
 test("the whole story under demo.localhost, with the real cookie names", async () => {
