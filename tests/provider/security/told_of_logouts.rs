@@ -69,7 +69,7 @@ async fn row_99_an_app_that_never_listens_is_given_up_within_an_hour_and_that_is
         provider.advance(10).await;
         assert!(provider.now() - began <= 3_600, "{tries:?}");
     }
-    assert_eq!(tries, [0, 10, 70, 370, 1_570]);
+    assert_eq!(tries, [0, 10, 70, 670, 3_370]);
     assert_eq!(provider.texts("SELECT outcome FROM outbox").await, ["given_up"]);
     assert_eq!(provider.audited("logout.undelivered").await, 1);
     provider.advance(86_400).await;
