@@ -31,6 +31,8 @@ const TAIL: Duration = Duration::from_secs(60);
 const COMPARED_AGAIN: Duration = Duration::from_secs(60);
 /// How many bits one look may find; when more were set, everybody fetches the lists.
 const MOST_AT_ONCE: usize = 20_000;
+/// How often everybody fetches the lists while very much is revoked.
+const RESET_AGAIN: Duration = Duration::from_secs(5);
 /// How far a list's time may be ahead of ours.
 const AHEAD: Duration = Duration::from_secs(5);
 /// How often strangers can make us look for a list that is not there.
@@ -120,6 +122,8 @@ struct Watch {
     dirty: BTreeSet<i64>,
     denied: BTreeSet<KeyId>,
     compared_at: Option<Timestamp>,
+    /// When everybody was told to fetch the lists.
+    reset_at: Option<Timestamp>,
 }
 
 impl Default for StatusLists {
@@ -207,8 +211,12 @@ impl StatusLists {
         if watch.known.is_none() {
             watch.known = Some(places(&status_bits::all(&mut db, from.bit_kept, now).await?));
         } else if recent.len() >= MOST_AT_ONCE {
-            watch.compared_at = None;
-            self.tell(News::Reset);
+            // The same are found for a minute.
+            if watch.reset_at.is_none_or(|at| at > now || at.plus(RESET_AGAIN).has_passed(now)) {
+                watch.reset_at = Some(now);
+                watch.compared_at = None;
+                self.tell(News::Reset);
+            }
         } else {
             self.learn(&mut watch, &recent);
         }
