@@ -21,7 +21,8 @@ async function press(page, id) {
 /** The API hears of a revocation by the status list, which it asks for every ten seconds. Until then it takes the token. */
 async function refusedByTheApi(page, token) {
   const { exp } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
-  const status = () => page.evaluate(async ([api, token]) => (await fetch(`${api}/notes`, { headers: { authorization: token } })).status, [(await config(page)).api, token]);
+  const { api } = await page.evaluate(async () => (await fetch("/config.json")).json());
+  const status = () => page.evaluate(async ([api, token]) => (await fetch(`${api}/notes`, { headers: { authorization: token } })).status, [api, token]);
   for (;;) {
     const seen = await status();
     if (seen === 401) break;
@@ -30,8 +31,6 @@ async function refusedByTheApi(page, token) {
   }
   assert.ok(exp * 1000 > Date.now(), "its time is not over");
 }
-
-const config = (page) => page.evaluate(async () => (await fetch("/config.json")).json());
 
 /** Ends the session of one browser in another. */
 async function twoBrowsers(house, browser) {
