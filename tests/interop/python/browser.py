@@ -22,7 +22,7 @@ class Browser:
         self._session.trust_env = False
         self._session.verify = verify
 
-    def fetch(self, method: str, url: str, headers: dict[str, str], body: str | None = None) -> requests.Response:
+    def request(self, method: str, url: str, headers: dict[str, str], body: str | None = None) -> requests.Response:
         """One request to anybody, with the cookies of that host."""
         return self._session.request(method, url, headers=headers, data=body, allow_redirects=False, timeout=30)
 

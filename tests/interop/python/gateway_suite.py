@@ -228,14 +228,14 @@ class Person:
         self.browser = Browser(verify=certificate)
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        return self.browser.fetch("GET", f"{app}{path}", {"Sec-Fetch-Mode": "cors"} | headers)
+        return self.browser.request("GET", f"{app}{path}", {"Sec-Fetch-Mode": "cors"} | headers)
 
     def navigate(self, url: str) -> requests.Response:
         """Goes to an address, by way of whatever it redirects to."""
         for _ in range(12):
             if url.startswith(f"{issuer}/"):
                 url, _ = self.browser.act(url)
-            answer = self.browser.fetch("GET", url, {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Accept": "text/html"})
+            answer = self.browser.request("GET", url, {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Accept": "text/html"})
             if not answer.is_redirect:
                 return answer
             url = answer.headers["Location"]
@@ -296,7 +296,7 @@ def stories(frontdesk: subprocess.Popen) -> None:
             assert headers["x-auth-subject"] == claims["sub"] and headers["x-auth-email"] == "alice@example.com", headers
             assert "x-auth-redirect" not in headers and headers["x-auth-token"] != "x", headers
         with check("a form reaches the app with its body"):
-            answer = person.browser.fetch("POST", f"{app}/form", {"Sec-Fetch-Mode": "navigate"}, "a=b")
+            answer = person.browser.request("POST", f"{app}/form", {"Sec-Fetch-Mode": "navigate"}, "a=b")
             assert (answer.json()["method"], answer.json()["body"]) == ("POST", "a=b"), answer.text
         with check("the app's own 401 stays its own"):
             answer = person.get("/own-401")
@@ -311,11 +311,11 @@ def stories(frontdesk: subprocess.Popen) -> None:
         with check("a sign-out at the house is felt at the next request"):
             person.browser.act(f"{issuer}/logout", until="signed-out")
             assert person.get("/data").status_code == 401
-            answer = person.browser.fetch("GET", f"{app}/", {"Sec-Fetch-Mode": "navigate"})
+            answer = person.browser.request("GET", f"{app}/", {"Sec-Fetch-Mode": "navigate"})
             assert answer.status_code == 302 and answer.headers["Location"].startswith(f"{app}/.frontdesk/start?to="), answer.headers
         with check("a sign-out at the app ends the sign-in at the house"):
             assert person.navigate(f"{app}/again").json()["path"] == "/again"
-            answer = person.browser.fetch("GET", f"{app}/.frontdesk/logout", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
+            answer = person.browser.request("GET", f"{app}/.frontdesk/logout", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
             assert answer.status_code == 303 and answer.headers["Location"].startswith(f"{issuer}/oauth2/logout?id_token_hint="), answer.headers
             assert person.get("/data").status_code == 401
             back, pages = person.browser.act(answer.headers["Location"])
