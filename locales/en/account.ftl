@@ -6,9 +6,9 @@ account-apps = Connected apps
 account-to-admin = Administration
 
 notice-password-changed = Your password is changed. You were signed out everywhere else.
-notice-session-ended = That session has ended.
+notice-session-ended = That session has ended. Apps on that device lose their access within seconds.
 notice-others-ended = You are signed out everywhere else.
-notice-app-withdrawn = The app has no access any more.
+notice-app-withdrawn = The app has no access any more. Services that it used refuse it within seconds.
 
 overview-title = Your account
 overview-email-state = Email status

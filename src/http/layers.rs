@@ -312,7 +312,8 @@ fn finished(mut response: Response, reader: &Reader, line: &mut Line, rules: &Ru
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if rules.hsts {
+    // How the host of an app is reached, with all below it, is for whoever runs the app to say.
+    if rules.hsts && !reader.manner.for_others {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     }
     response

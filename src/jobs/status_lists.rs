@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::follow_changes::in_time;
 use crate::app::App;
+use crate::store::StoreError;
 
 /// How often it is looked what was ended: what listeners wait for.
 const LOOK: Duration = Duration::from_millis(250);
@@ -30,7 +31,9 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         let looked = in_time(app.status_lists.look(from, now)).await;
         // Whatever became of the look. It may take longer, since what is done list by list stays done.
         let published = match looks.is_multiple_of(LOOKS_PER_ROUND) {
-            true => timeout(LONGEST_ROUND, app.status_lists.publish(from, now)).await.unwrap_or(Ok(())),
+            true => timeout(LONGEST_ROUND, app.status_lists.publish(from, now)).await.unwrap_or_else(|_| {
+                Err(StoreError::Unavailable("a round of signing status lists took too long".into()))
+            }),
             false => Ok(()),
         };
         looks += 1;

@@ -411,12 +411,21 @@ fn sign(
 ) -> Result<Option<Signed>, String> {
     let content =
         Content::new(head.capacity, places.iter().copied(), denied.clone()).map_err(|error| error.to_string())?;
-    let (ring, digest) = (from.keys.ring(), content.digest());
+    let (begun, ring, digest) = (Instant::now(), from.keys.ring(), content.digest());
     let version = if digest == head.digest { head.version } else { head.version + 1 };
     if version == head.version && !must_be_signed(head, &ring, now) {
         return Ok(None);
     }
     let signer = ring.house_signer().ok_or("no key signs")?;
     let token = content.sign(head.list, version, from.issuer, signer, now).map_err(|error| error.to_string())?;
+    let took = begun.elapsed().as_micros();
+    tracing::debug!(
+        list = head.list,
+        version,
+        set = places.len(),
+        bytes = token.len(),
+        took_us = took,
+        "a status list was signed"
+    );
     Ok(Some(Signed { list: head.list, version, digest, at: now, kid: signer.kid().as_str().to_owned(), token }))
 }

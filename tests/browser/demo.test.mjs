@@ -32,20 +32,27 @@ async function refusedByTheApi(page, token) {
   assert.ok(exp * 1000 > Date.now(), "its time is not over");
 }
 
+/** The app in a browser in which the person has signed in. `token` is the last access token that went to the API. */
+async function signedIn(house, context, bodies = []) {
+  const [alice] = house.users;
+  const page = await context.newPage();
+  recordBodies(page, bodies);
+  let token;
+  page.on("request", (request) => { if (request.url().startsWith(house.api)) token = request.headers().authorization ?? token; });
+  await page.goto(house.app);
+  await settled(page, "signed-out");
+  await page.click("#sign-in");
+  await signInAt(page, alice.username, alice.password);
+  await settled(page, "signed-in");
+  return { page, token: () => token };
+}
+
 /** Ends the session of one browser in another. */
 async function twoBrowsers(house, browser) {
-  const [alice] = house.users;
   const open = async () => {
-    const page = await (await browser.newContext()).newPage();
-    let token;
-    page.on("request", (request) => { if (request.url().startsWith(house.api)) token = request.headers().authorization ?? token; });
-    await page.goto(house.app);
-    await settled(page, "signed-out");
-    await page.click("#sign-in");
-    await signInAt(page, alice.username, alice.password);
-    await settled(page, "signed-in");
-    assert.equal((await press(page, "#call-api")).status, 200);
-    return { page, token: () => token };
+    const app = await signedIn(house, await browser.newContext());
+    assert.equal((await press(app.page, "#call-api")).status, 200);
+    return app;
   };
   const [here, there] = [await open(), await open()];
   const account = await here.page.context().newPage();
@@ -64,18 +71,9 @@ async function twoBrowsers(house, browser) {
 }
 
 async function story(house, browser, prefix) {
-  const [alice] = house.users;
   const context = await browser.newContext();
-  const page = await context.newPage();
   const bodies = [];
-  recordBodies(page, bodies);
-  let token;
-  page.on("request", (request) => { if (request.url().startsWith(house.api)) token = request.headers().authorization ?? token; });
-  await page.goto(house.app);
-  await settled(page, "signed-out");
-  await page.click("#sign-in");
-  await signInAt(page, alice.username, alice.password);
-  await settled(page, "signed-in");
+  const { page, token } = await signedIn(house, context, bodies);
   const held = await context.cookies(house.issuer);
   const refresh = held.find((cookie) => cookie.name.startsWith(`${prefix}rt.`));
   assert.ok(refresh?.httpOnly && refresh.sameSite === "Strict", JSON.stringify(held.map(({ name }) => name)));
@@ -92,7 +90,7 @@ async function story(house, browser, prefix) {
   await settled(second, "signed-in");
   const userinfo = (value) => page.evaluate(async ([issuer, value]) => (await fetch(`${issuer}/oauth2/userinfo`, { headers: { authorization: value } })).status, [house.issuer, value]);
   await press(page, "#call-api");
-  assert.equal(await userinfo(token), 200);
+  assert.equal(await userinfo(token()), 200);
   fs.mkdirSync(shots, { recursive: true });
   for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [320, "light"], [320, "dark"]]) {
     await page.setViewportSize({ width, height: 900 });
@@ -105,8 +103,8 @@ async function story(house, browser, prefix) {
   await settled(second, "signed-out");
   const after = await press(page, "#refresh");
   assert.equal(after.error, "invalid_grant");
-  assert.equal(await userinfo(token), 401);
-  await refusedByTheApi(page, token);
+  assert.equal(await userinfo(token()), 401);
+  await refusedByTheApi(page, token());
   const refused = await press(page, "#call-api");
   assert.equal(refused.status, 401, "the API refuses the token that has not expired");
   const text = (await Promise.all(bodies)).join("\n");

@@ -24,6 +24,14 @@ const GROUPS: HeaderName = HeaderName::from_static("x-auth-groups");
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const REDIRECT: HeaderName = HeaderName::from_static("x-auth-redirect");
 
+/// Whether an app may take a header for one of ours that is none: to many, `X_Auth-Subject` and `X.Auth.Subject` are the same, and
+/// proxies replace only what is written as we write it.
+pub(super) fn is_alias(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.contains(['_', '.'])
+        && [SUBJECT, EMAIL, GROUPS, TOKEN, REDIRECT].iter().any(|own| name.replace(['_', '.'], "-") == own.as_str())
+}
+
 /// The answer. `navigation`: a person is going somewhere, who can be led to the sign-in. `cookies`: what the app may see of the
 /// request's cookies; the proxy puts it in their place.
 pub(super) fn write(

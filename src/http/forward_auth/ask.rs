@@ -64,6 +64,9 @@ async fn answer_to(doors: &Doors, visit: &Visit, headers: &HeaderMap, original: 
     if !visit.by_proxy {
         return answer::forbidden("the one who asks is not in server.trusted_proxies");
     }
+    if headers.keys().any(answer::is_alias) {
+        return answer::forbidden("a header of the request would be taken for one of ours by some apps");
+    }
     let Some(host) = &original.host else {
         return answer::forbidden("the proxy does not say for which host the request is");
     };

@@ -13,6 +13,8 @@ pub(super) struct Manner {
     pub(super) large: bool,
     /// Whether its answers differ by the origin that asks (Fetch Standard, CORS protocol).
     pub(super) by_origin: bool,
+    /// Whether its answers reach browsers as those of somebody else's host, of which we say nothing.
+    pub(super) for_others: bool,
 }
 
 /// Who reads the errors of a route.
@@ -26,12 +28,15 @@ pub(super) enum Readers {
     Anybody,
 }
 
-const DOCUMENT: Manner = Manner { voice: Voice::Document, readers: Readers::Anybody, large: false, by_origin: false };
-const PAGE: Manner = Manner { voice: Voice::Page, readers: Readers::People, large: false, by_origin: false };
-const CALL: Manner = Manner { voice: Voice::Call, readers: Readers::Programs, large: false, by_origin: true };
+const DOCUMENT: Manner =
+    Manner { voice: Voice::Document, readers: Readers::Anybody, large: false, by_origin: false, for_others: false };
+const PAGE: Manner =
+    Manner { voice: Voice::Page, readers: Readers::People, large: false, by_origin: false, for_others: false };
+const CALL: Manner =
+    Manner { voice: Voice::Call, readers: Readers::Programs, large: false, by_origin: true, for_others: false };
 const ACT: Manner = Manner { voice: Voice::Page, ..CALL };
 /// On the host of an app: none of our own pages may be seen there.
-pub(super) const AT_APP: Manner = Manner { readers: Readers::Anybody, ..PAGE };
+pub(super) const AT_APP: Manner = Manner { readers: Readers::Anybody, for_others: true, ..PAGE };
 
 /// By the start of the path. The first that fits counts; what is not here is a page.
 const MANNERS: [(&str, Manner); 18] = [
@@ -50,7 +55,7 @@ const MANNERS: [(&str, Manner); 18] = [
     ("/oauth2/", ACT),
     ("/auth/refresh", CALL),
     ("/auth/", ACT),
-    ("/forward-auth/", Manner { by_origin: false, ..CALL }),
+    ("/forward-auth/", Manner { by_origin: false, for_others: true, ..CALL }),
     ("/.frontdesk/", AT_APP),
     ("/admin/api/", Manner { by_origin: false, ..ACT }),
 ];

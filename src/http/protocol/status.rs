@@ -19,7 +19,7 @@ use crate::tokens::status_list::CONTENT_TYPE;
 use crate::tokens::status_lists::Published;
 
 /// For how long caches on the way may keep a list. Most of the time from a revocation to the last API is spent here.
-pub const MAX_AGE: &str = "public, max-age=5";
+const MAX_AGE: &str = "public, max-age=5";
 /// For how long they may keep the list of lists.
 const LISTS_MAX_AGE: u64 = 60;
 

@@ -49,7 +49,7 @@ pub struct Passport {
     pub subject: String,
     /// The person's address, if it was proven and the app is told it.
     pub email: Option<String>,
-    /// The person's roles.
+    /// The roles of a person who signed in at the app itself.
     pub groups: Vec<String>,
     /// An access token for the app, for a minute at most.
     pub token: String,
@@ -121,7 +121,8 @@ async fn by_token(
     Ok(Some(Passport {
         subject: pointer.subject.clone(),
         email: person.and_then(|(_, user)| email_of(user, pointer.scope.contains("email"))),
-        groups: person.map(|(_, user)| user.roles.clone()).unwrap_or_default(),
+        // The token was given to some app for some scope, which is not all that the person is.
+        groups: Vec::new(),
         token: pass::token(&whom, target, provider, now)?,
     }))
 }
@@ -149,10 +150,12 @@ async fn by_cookie(
         person: Some((grant, user.sub.as_str())),
         until: grant.expires_at,
     };
-    let target = audience::of_app(&app.audience, &grant.scope, provider);
+    // The browser carries the scope of its sign-in, and the settings may say less by now.
+    let scope = grant.scope.narrow(&app.scope).narrow(&client.settings.scope);
+    let target = audience::of_app(&app.audience, &scope, provider);
     Ok(Some(Passport {
         subject: user.sub.as_str().to_owned(),
-        email: email_of(user, grant.scope.contains("email")),
+        email: email_of(user, scope.contains("email")),
         groups: user.roles.clone(),
         token: pass::token(&whom, target, provider, now)?,
     }))

@@ -90,7 +90,7 @@ async fn who_shows_nothing_good_too_often_is_told_to_wait() {
         last = provider.send_from(PROXY, "/forward-auth/nginx", &from).await.status.as_u16();
     }
     assert_eq!(last, 429);
-    // Neither those who are signed in nor those who have yet to sign in suffer.
+    // In the same network whoever shows something waits too; elsewhere nobody does, and neither does who has yet to sign in.
     guest.ask(Proxy::Nginx, ("GET", "/"), &[("x-forwarded-for", "198.51.100.10")]).await.expect(429);
     guest.go(Proxy::Nginx, "/").await.expect(200);
     let nothing = [("x-forwarded-for", "198.51.100.9")];

@@ -58,6 +58,51 @@ async fn a_host_that_is_no_apps_is_refused_and_so_is_none() {
 }
 
 #[tokio::test]
+async fn a_header_that_apps_may_take_for_one_of_ours_is_refused() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let guest = provider.guest(NOTES);
+    guest.arrive("/", ALICE).await;
+    for name in ["x_auth_groups", "x-auth_subject", "x.auth.email", "x_auth.token", "x_auth_redirect"] {
+        for proxy in Proxy::ALL {
+            let answer = guest.ask(proxy, ("GET", "/"), &[(name, "admin")]).await.expect(403);
+            assert!(answer.header("x-auth-subject").is_empty(), "{name}");
+        }
+    }
+    guest.ask(Proxy::Traefik, ("GET", "/"), &[("x_auth_other", "x")]).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_is_said_on_the_host_of_an_app_says_nothing_of_its_neighbours() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let guest = provider.guest(NOTES);
+    for proxy in Proxy::ALL {
+        let denied = guest.go(proxy, "/").await;
+        assert!(denied.header("strict-transport-security").is_empty(), "{denied:#?}");
+    }
+    let start = start_of(&guest.go(Proxy::Traefik, "/").await);
+    assert!(guest.at_app(&start, &[]).await.header("strict-transport-security").is_empty());
+    assert!(!provider.get("/login").await.header("strict-transport-security").is_empty());
+}
+
+#[tokio::test]
+async fn what_the_settings_no_longer_tell_an_app_is_not_told_by_older_visits() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let guest = provider.guest(NOTES);
+    guest.arrive("/", ALICE).await;
+    assert!(!guest.go(Proxy::Nginx, "/").await.header("x-auth-email").is_empty());
+    let less = provider
+        .twin(|config| {
+            for app in &mut config.gateway.apps {
+                app.scope = frontdesk::domain::scope::ScopeSet::parse("openid").unwrap();
+            }
+        })
+        .await;
+    let cookies = guest.cookies();
+    let answer = less.asked_by(Proxy::Nginx, ("GET", NOTES, "/"), &[("cookie", cookies.as_str())]).await.expect(200);
+    assert!(answer.header("x-auth-email").is_empty(), "{answer:#?}");
+}
+
+#[tokio::test]
 async fn headers_that_a_browser_made_up_are_never_repeated() {
     let provider = TestProvider::with_apps_behind_a_proxy().await;
     let made_up = [
@@ -298,14 +343,19 @@ async fn a_grant_in_the_database_that_is_not_genuine_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn cookies_are_not_written_down_and_no_token_is_logged_or_kept() {
+async fn neither_cookie_is_written_down() {
     let provider = TestProvider::with_apps_behind_a_proxy().await;
     let guest = provider.guest(NOTES);
     let start = start_of(&guest.go(Proxy::Traefik, "/").await);
     let begun = guest.at_app(&start, &[]).await;
     let state = query_of(begun.header("location"), "state").unwrap();
-    let stored = provider.texts("SELECT id || digest || browser || path FROM gateway_flows").await.join("");
-    assert!(!stored.contains(&state) && !guest.cookies().contains(&stored));
+    for column in ["id", "digest", "browser", "path"] {
+        let stored = provider.texts(&format!("SELECT {column} FROM gateway_flows")).await.remove(0);
+        assert!(!stored.is_empty() && stored != state && !stored.contains(&state), "{column}");
+        let shown = guest.cookies();
+        let mut values = shown.split("; ").map(|cookie| cookie.split_once('=').unwrap().1);
+        assert!(values.all(|value| !stored.contains(value)), "{column}");
+    }
     guest.forget();
     guest.arrive("/", ALICE).await;
     let cookies = guest.cookies();
