@@ -13,34 +13,39 @@ use crate::domain::time::Timestamp;
 use crate::store::{StoreError, leases, orphans};
 use crate::tokens::revoke::{self, What};
 
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(15);
 const LEASE: Duration = Duration::from_secs(60);
 /// Whoever ended the rest itself is done by then.
 const LEFT_IN_PEACE: Duration = Duration::from_secs(15);
-/// After that no access token of them is good any more.
-const LOOKED_BACK: Duration = Duration::from_secs(2 * 3600);
+/// How far back is looked for parents that ended; a process that starts looks as far as an access token may live.
+const LOOKED_BACK: Duration = Duration::from_secs(600);
+const LOOKED_BACK_AT_START: Duration = Duration::from_secs(2 * 3600);
 
 /// Looks until told to stop.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut back = LOOKED_BACK_AT_START;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = once(&app, app.clock.now(), &stop).await {
-            tracing::warn!(%error, "grants that were left over could not be ended, which will be tried again");
+        match once(&app, back, app.clock.now(), &stop).await {
+            Ok(_) => back = LOOKED_BACK,
+            Err(error) => {
+                tracing::warn!(%error, "grants that were left over could not be ended, which will be tried again");
+            }
         }
     }
 }
 
-/// Ends them all. How many it were.
+/// Ends all whose parents ended within a time. How many it were.
 ///
 /// # Errors
 /// If the database refuses; what was ended until then stays so.
-pub async fn once(app: &App, now: Timestamp, stop: &CancellationToken) -> Result<usize, StoreError> {
-    let (from, to) = (now.minus(LOOKED_BACK), now.minus(LEFT_IN_PEACE));
+pub async fn once(app: &App, back: Duration, now: Timestamp, stop: &CancellationToken) -> Result<usize, StoreError> {
+    let (from, to) = (now.minus(back), now.minus(LEFT_IN_PEACE));
     let mut total = 0;
     loop {
         // First without a lease, since there are hardly ever any.

@@ -25,7 +25,10 @@ use crate::store::status_bits::SetBit;
 use crate::store::status_tokens::{Head, Signed};
 use crate::store::{Db, Store, StoreError, status_bits, status_tokens};
 
-/// How far back is looked for what was ended lately: longer than a unit of work takes to its commit.
+/// How far back a look goes before the one before it: what a unit of work takes to its commit, and how far clocks are apart. What
+/// takes longer is found when all is compared.
+const LATE: Duration = Duration::from_secs(10);
+/// How far back is told to one who was away.
 const TAIL: Duration = Duration::from_secs(60);
 /// After how long everything is compared, also what only time has changed.
 const COMPARED_AGAIN: Duration = Duration::from_secs(60);
@@ -122,6 +125,7 @@ struct Watch {
     dirty: BTreeSet<i64>,
     denied: BTreeSet<KeyId>,
     compared_at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
     /// When everybody was told to fetch the lists.
     reset_at: Option<Timestamp>,
 }
@@ -207,11 +211,12 @@ impl StatusLists {
             watch.compared_at = None;
         }
         let mut db = from.store.read().await?;
-        let recent = status_bits::set_since(&mut db, now.minus(TAIL), from.bit_kept, MOST_AT_ONCE).await?;
+        let since = watch.looked_at.map_or(now, |at| at.min(now)).minus(LATE);
+        let recent = status_bits::set_since(&mut db, since, from.bit_kept, MOST_AT_ONCE).await?;
         if watch.known.is_none() {
             watch.known = Some(places(&status_bits::all(&mut db, from.bit_kept, now).await?));
         } else if recent.len() >= MOST_AT_ONCE {
-            // The same are found for a minute.
+            // The same are found for some seconds.
             if watch.reset_at.is_none_or(|at| at > now || at.plus(RESET_AGAIN).has_passed(now)) {
                 watch.reset_at = Some(now);
                 watch.compared_at = None;
@@ -220,6 +225,7 @@ impl StatusLists {
         } else {
             self.learn(&mut watch, &recent);
         }
+        watch.looked_at = Some(now);
         Ok(())
     }
 

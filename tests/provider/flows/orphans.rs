@@ -1,12 +1,15 @@
 //! Grants that are left over when what they hang on ends: too many for one unit of work, or a process was killed in between.
 
+use std::time::Duration;
+
 use frontdesk::jobs::orphans;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{ALICE, BOB, TestProvider};
 
 async fn heal(provider: &TestProvider) -> usize {
-    orphans::once(provider.app(), provider.app().clock.now(), &CancellationToken::new()).await.unwrap()
+    let (back, now) = (Duration::from_secs(600), provider.app().clock.now());
+    orphans::once(provider.app(), back, now, &CancellationToken::new()).await.unwrap()
 }
 
 #[tokio::test]
