@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,8 +113,8 @@ class House:
         self, name: str, algorithms: list[str], clocks: Clocks, *, database: str | None = None, processes: int = 1
     ) -> None:
         self.name, self.algorithms, self.clocks, self._servers = name, algorithms, clocks, []
-        self.folder = Path("houses", name).absolute()
-        self.folder.mkdir(parents=True)
+        # Suites that run after one another may call their houses alike.
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=".")).absolute()
         ports = [free_port() for _ in range(processes)]
         port = ports[0] if processes == 1 else free_port()
         self.issuer = f"http://localhost:{port}"
