@@ -236,5 +236,7 @@ section! {
         pub accent: Colour = Colour::new(0x2b, 0x59, 0xc3),
         /// Logo above the form.
         pub logo_file: Option<PathBuf> = None,
+        /// Database that says in which place an address is.
+        pub places_file: Option<PathBuf> = None,
     }
 }

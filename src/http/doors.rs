@@ -14,6 +14,7 @@ use super::limits::Limits;
 use super::pages::brand::Brand;
 use super::prepared::Prepared;
 use super::protocol::status::ReadyList;
+use super::whereabouts::Whereabouts;
 use crate::app::App;
 use crate::config::Config;
 use crate::domain::time::Timestamp;
@@ -39,6 +40,7 @@ struct House {
     limits: Limits,
     brand: Arc<Brand>,
     logo: Option<Prepared>,
+    whereabouts: Whereabouts,
     jwks: ArcSwapOption<KeySet>,
     key_history: ArcSwapOption<(Arc<KeyRing>, Prepared)>,
     discovery: ArcSwapOption<(Arc<Snapshot>, Prepared)>,
@@ -50,6 +52,7 @@ impl Doors {
     #[must_use]
     pub fn new(app: Arc<App>, cookies: Cookies) -> Self {
         let (brand, logo) = look(app.config());
+        let whereabouts = whereabouts(app.config());
         Self(Arc::new(House {
             csrf: Csrf::new(&app.vault),
             app_hosts: AppHosts::of(app.config()),
@@ -59,6 +62,7 @@ impl Doors {
             cookies,
             brand: Arc::new(brand),
             logo,
+            whereabouts,
             jwks: ArcSwapOption::empty(),
             key_history: ArcSwapOption::empty(),
             discovery: ArcSwapOption::empty(),
@@ -100,6 +104,12 @@ impl Doors {
     #[must_use]
     pub fn elevation(&self) -> &Elevation {
         &self.0.elevation
+    }
+
+    /// In which place an address is.
+    #[must_use]
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.0.whereabouts
     }
 
     /// How often may be asked.
@@ -201,6 +211,15 @@ pub struct KeySet {
 const DISCOVERY_MAX_AGE: u64 = 300;
 
 const LOGO: &str = "/static/logo";
+
+/// The operator's database of places. One that cannot be read is left out, and said.
+fn whereabouts(config: &Config) -> Whereabouts {
+    let Some(file) = &config.pages.places_file else { return Whereabouts::unknown() };
+    Whereabouts::read(file).unwrap_or_else(|error| {
+        tracing::warn!(file = %file.display(), %error, "pages.places_file cannot be read and is left out");
+        Whereabouts::unknown()
+    })
+}
 
 /// The look that the settings ask for. A logo that cannot be read is left out, and said.
 fn look(config: &Config) -> (Brand, Option<Prepared>) {

@@ -57,3 +57,4 @@ mod tls;
 pub mod transaction;
 pub mod trouble;
 pub mod visit;
+pub mod whereabouts;

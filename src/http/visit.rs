@@ -13,6 +13,7 @@ use super::language::Language;
 use super::layers::Visit;
 use super::pages::Person;
 use super::pages::brand::Brand;
+use super::pages::seen_from::SeenFrom;
 use super::trouble;
 use crate::accounts::browsers::{self, Browser};
 use crate::accounts::sessions;
@@ -127,6 +128,12 @@ impl Visitor {
     #[must_use]
     pub fn brand(&self) -> Arc<Brand> {
         self.doors.brand()
+    }
+
+    /// Where somebody with this address was seen, as pages show it. `None` without an address.
+    #[must_use]
+    pub fn seen_from(&self, address: &str) -> Option<SeenFrom> {
+        self.doors.whereabouts().of(address, self.language)
     }
 
     /// The browser's identity; one that is here for the first time is given a cookie.

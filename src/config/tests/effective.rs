@@ -73,11 +73,12 @@ fn plain_http_off_loopback_is_for_named_proxies() {
 
 #[test]
 fn relative_paths_start_at_the_file() {
-    let file = "[secrets]\nmaster_key_file = 'm.key'\nprevious_master_key_files = ['old.key', '/old.key']\n[pages]\nlogo_file = 'logo.svg'";
+    let file = "[secrets]\nmaster_key_file = 'm.key'\nprevious_master_key_files = ['old.key', '/old.key']\n[pages]\nlogo_file = 'logo.svg'\nplaces_file = 'places.mmdb'";
     let (config, _) = parse(file, &[]).unwrap();
     assert_eq!(config.secrets.master_key_file, Path::new("etc/m.key"));
     assert_eq!(config.secrets.previous_master_key_files, [Path::new("etc/old.key"), Path::new("/old.key")]);
     assert_eq!(config.pages.logo_file.as_deref(), Some(Path::new("etc/logo.svg")));
+    assert_eq!(config.pages.places_file.as_deref(), Some(Path::new("etc/places.mmdb")));
     assert_eq!(config.database.url, DatabaseUrl::Sqlite("etc/data/frontdesk.db".into()));
     assert_eq!(config.data_folder(), Path::new("etc/data"));
 }

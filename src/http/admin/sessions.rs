@@ -9,7 +9,6 @@ use super::guard::Admin;
 use super::{ROWS, names_of, room};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
-use crate::domain::time::Timestamp;
 use crate::http::pages::admin::sessions::{SessionRow, SessionsView};
 use crate::http::pages::device::Device;
 use crate::http::people::account::apps::percent;
@@ -45,7 +44,7 @@ async fn view(admin: &mut Admin, wanted: &Wanted) -> Result<SessionsView, OAuthE
     let names = names_of(&mut db, people).await?;
     let rows = found.into_iter().map(|session| {
         let person = names.get(&session.user_id).map(|name| (name.clone(), href(&session.user_id)));
-        SessionRow { person, ..row(session, &admin.session, visitor.now) }
+        SessionRow { person, ..row(session, admin) }
     });
     Ok(SessionsView { t: visitor.language, brand: visitor.brand(), room, sessions: rows.collect(), next })
 }
@@ -56,18 +55,18 @@ pub(super) fn href(user: &UserId) -> String {
 }
 
 /// A session as it is shown, without its person and its apps.
-pub(super) fn row(session: Session, present: &Session, now: Timestamp) -> SessionRow {
+pub(super) fn row(session: Session, admin: &Admin) -> SessionRow {
     SessionRow {
         device: device(&session),
         apps: Vec::new(),
         person: None,
         signed_in: session.auth_time.as_seconds(),
         last_used: session.last_seen_at.as_seconds(),
-        idle: !session.is_live(now),
-        current: session.id == present.id,
+        idle: !session.is_live(admin.visitor.now),
+        current: session.id == admin.session.id,
         end: format!("/admin/sessions/{}/end", percent(session.id.as_str())),
         id: session.id.as_str().to_owned(),
-        address: Some(session.address).filter(|address| !address.is_empty()),
+        seen_from: admin.visitor.seen_from(&session.address),
     }
 }
 

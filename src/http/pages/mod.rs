@@ -18,6 +18,7 @@ pub mod logout;
 pub mod problem;
 #[cfg(test)]
 pub mod sample;
+pub mod seen_from;
 pub mod setup;
 pub mod signed_out;
 

@@ -21,6 +21,7 @@ use super::form_post::FormPostView;
 use super::leaving::LeavingView;
 use super::login::LoginView;
 use super::logout::LogoutView;
+use super::seen_from::SeenFrom;
 use super::setup::{SetupInvalidView, SetupView};
 use super::signed_out::SignedOutView;
 use super::{AppShown, Person};
@@ -159,11 +160,11 @@ pub(super) fn events() -> Vec<admin::audit::EventRow> {
 
 /// Two sessions.
 pub(super) fn admin_sessions() -> Vec<admin::sessions::SessionRow> {
-    let row = |agent: &str, address: &str, past: i64, current: bool| admin::sessions::SessionRow {
+    let row = |agent: &str, seen_from: SeenFrom, past: i64, current: bool| admin::sessions::SessionRow {
         id: "01jd9x3q7m5w8t2v".into(),
         person: None,
         device: super::device::Device::from_user_agent(Some(agent)),
-        address: Some(address.into()),
+        seen_from: Some(seen_from),
         apps: vec![notes().name],
         signed_in: 1_763_900_000 - past - 500,
         last_used: 1_763_900_000 - past,
@@ -172,8 +173,8 @@ pub(super) fn admin_sessions() -> Vec<admin::sessions::SessionRow> {
         end: "/admin/sessions/1/end".into(),
     };
     vec![
-        row("Mozilla/5.0 (X11; Linux x86_64) Firefox/151.0", "203.0.113.7", 20, true),
-        row("", "2001:db8:1234:5678:9abc:def0:1234:5678", 90_000, false),
+        row("Mozilla/5.0 (X11; Linux x86_64) Firefox/151.0", SeenFrom::sample("203.0.113.7", None), 20, true),
+        row("", SeenFrom::sample("2001:db8:1234:5678:9abc:def0:1234:5678", Some(HOSTILE)), 90_000, false),
     ]
 }
 
@@ -290,7 +291,7 @@ mod tests {
             "{HOSTILE} {:?} {:?} {:?} {:?} {:?} {:?} Frontdesk id.example.com redirect_uri is not one of the registered addresses \
              transaction_expired transaction_answered form_refused access_denied temporarily_unavailable server_error invalid_client invalid_request not_found \
              01jd9x3q7m5w8t2v com.example.notes robot Ada Admin admin user:01jd9x3q7m5w8t2v user.disable session.end admin.refused \
-             reason sessions guard a signing key is missing 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows \
+             reason sessions guard a signing key is missing 2001:db8:1234:5678:9abc:def0:1234:5678 Firefox Linux Safari iPhone Windows Vienna, Austria Llanfairpwllgwyngyll, United Kingdom Japan \
              ES256 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I 0ZcOCORZ",
             notes(),
             long_app(),

@@ -209,3 +209,22 @@ async fn an_admin_finds_the_way_to_the_other_room_and_nobody_else_is_shown_it() 
     provider.run("UPDATE users SET roles = '' WHERE username = 'admin'").await;
     assert!(!admin.go("/account").await.answer.body.contains("to-admin"));
 }
+
+#[tokio::test]
+async fn the_town_of_a_session_is_shown_if_the_operator_gave_a_database_of_places() {
+    for (given, shown) in
+        [(None, false), (Some("tests/fixtures/places.mmdb"), true), (Some("tests/fixtures/none.mmdb"), false)]
+    {
+        let provider = TestProvider::with(|config| config.pages.places_file = given.map(Into::into)).await;
+        let (in_vienna, nowhere) = (provider.browser().at("203.0.113.7"), provider.browser().at("192.0.2.1"));
+        provider.client("native").signed_in_at(&in_vienna, ALICE).await;
+        nowhere.sign_in(ADMIN).await;
+        for (browser, path) in
+            [(&in_vienna, "/account/sessions"), (&in_vienna, "/account/apps"), (&nowhere, "/admin/sessions")]
+        {
+            let page = browser.go(path).await.expect_at(path).expect_text("203.0.113.7");
+            assert_eq!(page.answer.body.contains("Vienna, Austria"), shown, "{given:?} {path}");
+        }
+        nowhere.go("/account/sessions").await.expect_text("192.0.2.1");
+    }
+}

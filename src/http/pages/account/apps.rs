@@ -10,6 +10,7 @@ use crate::http::pages::AppShown;
 use crate::http::pages::brand::Brand;
 use crate::http::pages::details::{Detail, ResourceShown};
 use crate::http::pages::device::Device;
+use crate::http::pages::seen_from::SeenFrom;
 
 /// `account/apps.html`.
 #[derive(Debug, Clone, Template)]
@@ -54,7 +55,7 @@ pub struct Lately {
     /// What the browser said it is in which the person signed in.
     pub device: Option<Device>,
     /// Where that browser was last.
-    pub address: Option<String>,
+    pub seen_from: Option<SeenFrom>,
 }
 
 /// `account/withdraw.html`: what will happen, before it does. Sends `client_id`, `csrf`.
@@ -103,7 +104,7 @@ impl AppsView {
                 device: Some(Device::from_user_agent(Some(
                     "Mozilla/5.0 (X11; Linux x86_64; rv:151.0) Gecko/20100101 Firefox/151.0",
                 ))),
-                address: (id == "notes").then(|| "203.0.113.7".to_owned()),
+                seen_from: (id == "notes").then(|| SeenFrom::sample("203.0.113.7", Some("Vienna, Austria"))),
             }),
             withdraw: format!("/account/apps/withdraw?client_id={id}"),
         };

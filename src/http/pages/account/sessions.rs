@@ -8,6 +8,7 @@ use super::{Room, Section};
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
 use crate::http::pages::device::Device;
+use crate::http::pages::seen_from::SeenFrom;
 
 /// `account/sessions.html`. One form per row sends `session` and `csrf`; another sends `csrf` to end all others.
 #[derive(Debug, Clone, Template)]
@@ -36,8 +37,8 @@ pub struct SessionRow {
     pub id: String,
     /// What its browser said it is.
     pub device: Device,
-    /// The address it was last used from.
-    pub address: Option<String>,
+    /// Where it was last used.
+    pub seen_from: Option<SeenFrom>,
     /// The names of the apps that lose their access with it.
     pub apps: Vec<String>,
     /// When the person signed in, in Unix seconds.
@@ -60,10 +61,10 @@ impl SessionsView {
         use crate::http::pages::sample;
 
         let now = 1_763_900_000;
-        let row = |id: &str, agent: Option<&str>, address: Option<&str>, past: i64, current: bool| SessionRow {
+        let row = |id: &str, agent: Option<&str>, seen_from: Option<SeenFrom>, past: i64, current: bool| SessionRow {
             id: id.into(),
             device: Device::from_user_agent(agent),
-            address: address.map(Into::into),
+            seen_from,
             apps: if current { vec![sample::notes().name, sample::long_app().name] } else { vec![] },
             signed_in: now - past - 90_000,
             last_used: now - past,
@@ -73,19 +74,28 @@ impl SessionsView {
             row(
                 "01a",
                 Some("Mozilla/5.0 (X11; Linux x86_64; rv:151.0) Gecko/20100101 Firefox/151.0"),
-                Some("203.0.113.7"),
+                Some(SeenFrom::sample("203.0.113.7", None)),
                 20,
                 true,
             ),
             row(
                 "01b",
                 Some("Mozilla/5.0 (iPhone; like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"),
-                Some("2001:db8:1234:5678:9abc:def0:1234:5678"),
+                Some(SeenFrom::sample(
+                    "2001:db8:1234:5678:9abc:def0:1234:5678",
+                    Some("Llanfairpwllgwyngyll, United Kingdom"),
+                )),
                 7_300,
                 false,
             ),
             row("01c", None, None, 9_000_000, false),
-            row("01d", Some("Mozilla/5.0 (Windows NT 10.0)"), Some("198.51.100.23"), 400, false),
+            row(
+                "01d",
+                Some("Mozilla/5.0 (Windows NT 10.0)"),
+                Some(SeenFrom::sample("198.51.100.23", Some("Japan"))),
+                400,
+                false,
+            ),
         ];
         let several = Self {
             t,

@@ -8,6 +8,7 @@ use super::{Room, Section};
 use crate::http::language::Language;
 use crate::http::pages::brand::Brand;
 use crate::http::pages::device::Device;
+use crate::http::pages::seen_from::SeenFrom;
 
 /// `admin/sessions.html`.
 #[derive(Debug, Clone, Template)]
@@ -34,8 +35,8 @@ pub struct SessionRow {
     pub person: Option<(String, String)>,
     /// What its browser said it is.
     pub device: Device,
-    /// The address it was signed in from.
-    pub address: Option<String>,
+    /// Where it was signed in.
+    pub seen_from: Option<SeenFrom>,
     /// The names of the apps that lose their access with it, where they were looked up.
     pub apps: Vec<String>,
     /// When the person signed in, in Unix seconds.

@@ -54,7 +54,7 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
             sees: sees(&user, &has.allows.scope, &has.allows.claims),
             may_use: may_use(&has.allows.scope, &has.allows.resources, &snapshot),
             since: has.allows.granted_at.as_seconds(),
-            lately: has.lately.map(|(at, session)| lately(at, &session, &known)),
+            lately: has.lately.map(|(at, session)| lately(&visitor, at, &session, &known)),
             withdraw: format!("/account/apps/{}/withdraw", percent(client.id.as_str())),
         })
         .collect();
@@ -70,13 +70,13 @@ async fn sessions_of(visitor: &Visitor, user: &User) -> Result<Vec<Session>, OAu
 }
 
 /// When an app was last used, and where, as far as that is still known.
-fn lately(at: Timestamp, session: &SessionId, known: &[Session]) -> Lately {
+fn lately(visitor: &Visitor, at: Timestamp, session: &SessionId, known: &[Session]) -> Lately {
     let session = known.iter().find(|one| one.id == *session);
     Lately {
         at: at.as_seconds(),
         device: session
             .map(|session| Device::from_user_agent(Some(session.device.as_str()).filter(|device| !device.is_empty()))),
-        address: session.map(|session| session.address.clone()).filter(|address| !address.is_empty()),
+        seen_from: session.and_then(|session| visitor.seen_from(&session.address)),
     }
 }
 

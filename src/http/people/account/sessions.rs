@@ -39,7 +39,7 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
         brand: visitor.brand(),
         room,
         now: visitor.now.as_seconds(),
-        sessions: used.into_iter().map(|one| session_row(one, &session, &snapshot)).collect(),
+        sessions: used.into_iter().map(|one| session_row(&visitor, one, &session, &snapshot)).collect(),
         end: "/account/sessions/end".to_owned(),
         end_others: "/account/sessions/end-others".to_owned(),
     };
@@ -47,12 +47,12 @@ pub async fn show(visitor: Visitor, Query(done): Query<Done>) -> Response {
     visitor.answer(reply)
 }
 
-fn session_row(used: Used, present: &Session, snapshot: &Snapshot) -> SessionRow {
+fn session_row(visitor: &Visitor, used: Used, present: &Session, snapshot: &Snapshot) -> SessionRow {
     let one = used.session;
     let apps = used.clients.iter().filter_map(|id| snapshot.client(id.as_str()));
     SessionRow {
         device: Device::from_user_agent(Some(one.device.as_str()).filter(|device| !device.is_empty())),
-        address: Some(one.address).filter(|address| !address.is_empty()),
+        seen_from: visitor.seen_from(&one.address),
         apps: apps.map(|client| client.display_name().to_owned()).collect(),
         signed_in: one.auth_time.as_seconds(),
         last_used: used.last_used.as_seconds(),
