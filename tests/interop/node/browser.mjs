@@ -6,6 +6,12 @@ const STEPS = 12;
 
 export class Browser {
     #cookies = new Map();
+    #username;
+
+    /** Of a person; all of them have the same password. */
+    constructor(username = settings.username) {
+        this.#username = username;
+    }
 
     /**
      * Opens an address of the issuer and acts as a person would (name and password, "allow", "sign out"), until the browser
@@ -25,7 +31,7 @@ export class Browser {
             if (elsewhere) return { post: elsewhere, pages };
             assert.equal(answer.status, 200, `${answer.url} answered ${answer.status}: ${page.words()}`);
             assert.ok(!how.silent, `a page where none may be: ${page.words()}`);
-            const { kind, form } = page.toFill(how.deny === true);
+            const { kind, form } = page.toFill(this.#username, how.deny === true);
             assert.ok(!(kind === 'login' && pages.includes('login')), `the sign-in was refused: ${page.words()}`);
             pages.push(kind);
             answer = await this.#submit(answer.url, form);
@@ -38,6 +44,22 @@ export class Browser {
         const answer = await this.#load(new URL(start));
         assert.ok(!answer.left, `left for ${answer.left}`);
         return { status: answer.status, html: answer.html };
+    }
+
+    /** Opens a page of the issuer and presses the button with this id. */
+    async press(start, id) {
+        const answer = await this.#load(new URL(start));
+        assert.ok(!answer.left, `left for ${answer.left}`);
+        const after = await this.#submit(answer.url, new Page(answer.html).press(id));
+        assert.equal(after.status, 200, `${after.url} answered ${after.status}`);
+    }
+
+    /** One request, to whatever host: nothing is followed or filled in. All is `localhost`, and cookies know no ports (RFC 6265 section 8.5). */
+    async request(url, init = {}) {
+        const headers = { accept: 'text/html', 'accept-language': 'en', ...init.headers, ...this.#cookieHeader(url) };
+        const response = await fetch(url, { ...init, redirect: 'manual', headers });
+        this.#remember(response);
+        return response;
     }
 
     async #submit(base, form) {
@@ -62,12 +84,7 @@ export class Browser {
         let from = url;
         for (let step = 0; step < STEPS; step += 1) {
             if (from.origin !== settings.issuer) return { left: from };
-            const response = await fetch(from, {
-                ...request,
-                redirect: 'manual',
-                headers: { accept: 'text/html', 'accept-language': 'en', ...request.headers, ...this.#cookieHeader(from) },
-            });
-            this.#remember(response);
+            const response = await this.request(from, request);
             const location = response.headers.get('location');
             if (response.status >= 300 && response.status < 400 && location) {
                 assert.equal(response.status, 303, 'redirects are 303');
@@ -116,11 +133,20 @@ class Page {
         return form && { action: form.action, fields: form.fields };
     }
 
-    toFill(deny) {
+    /** The form of a button, filled as it came. */
+    press(id) {
+        for (const form of this.forms) {
+            const button = form.buttons.find((one) => one.id === id);
+            if (button) return pressed(form, button);
+        }
+        throw new Error(`no button ${id} on this page: ${this.words()}`);
+    }
+
+    toFill(username, deny) {
         for (const form of this.forms) {
             const button = (id) => form.buttons.find((one) => one.id === id);
             if (form.fields.has('username') && button('login-submit')) {
-                form.fields.set('username', settings.username);
+                form.fields.set('username', username);
                 form.fields.set('password', settings.password);
                 return { kind: 'login', form: pressed(form, button('login-submit')) };
             }

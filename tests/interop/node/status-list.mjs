@@ -2,13 +2,12 @@
 // else. The library checks no signatures; npm jose does.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 import { inflateSync } from 'node:zlib';
 import { getListFromStatusListJWT, getStatusListFromJWT, StatusList } from '@sd-jwt/jwt-status-list';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { Browser } from './browser.mjs';
 import { settings } from './settings.mjs';
-import { suite } from './suite.mjs';
+import { suite, until } from './suite.mjs';
 
 const tests = suite('status-list');
 const PLACES = 2 ** 20;
@@ -134,11 +133,3 @@ await tests.flow('a foreign reader', async (check) => {
     });
 });
 tests.end();
-
-async function until(body) {
-    for (let turn = 0; turn < 60; turn += 1) {
-        if (await body()) return;
-        await setTimeout(500);
-    }
-    throw new Error('it does not come');
-}

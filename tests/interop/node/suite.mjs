@@ -1,4 +1,5 @@
 // One line per check, and an exit status that cannot be overlooked.
+import { setTimeout } from 'node:timers/promises';
 
 /**
  * A suite of flows. A flow is a story: its first failing check ends it, since the rest of the story rests on it.
@@ -40,6 +41,15 @@ export function suite(name) {
             process.exit(failed === 0 ? 0 : 1);
         },
     };
+}
+
+/** Waits until it is so. Nothing is said about how long that takes, but it must come. */
+export async function until(isSo) {
+    for (let turn = 0; turn < 60; turn += 1) {
+        if (await isSo()) return;
+        await setTimeout(500);
+    }
+    throw new Error('it does not come');
 }
 
 function describe(error) {
