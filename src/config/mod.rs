@@ -40,7 +40,8 @@ pub use gateway::GatewayApp;
 pub use issuer::Issuer;
 pub use listen::{Listen, ListenAddress};
 pub use sections::{
-    Database, Gateway, Keys, Limits, Outbound, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls, Tokens,
+    Database, Features, Gateway, Keys, Limits, Outbound, Pages, Passwords, Secrets, Server, Sessions, Telemetry, Tls,
+    Tokens,
 };
 pub use words::{LogFilter, LogFormat};
 
@@ -82,6 +83,8 @@ section! {
         pub outbound: Outbound = Outbound::default(),
         /// Apps that proxies ask us about.
         pub gateway: Gateway = Gateway::default(),
+        /// Optional parts of the protocol.
+        pub features: Features = Features::default(),
         /// What the program tells about itself.
         pub telemetry: Telemetry = Telemetry::default(),
         /// The look of the pages people see.

@@ -218,6 +218,14 @@ section! {
 }
 
 section! {
+    /// `[features]`: parts of the protocol that are off unless somebody needs them.
+    pub struct Features {
+        /// OpenID Connect Session Management 1.0.
+        pub session_management: bool = false,
+    }
+}
+
+section! {
     /// `[telemetry]`: what the program tells about itself.
     pub struct Telemetry {
         /// Which events are logged.

@@ -21,6 +21,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("style.css", "text/css; charset=utf-8", smaller_css(include_str!("../../static/style.css"))),
         Asset::new("page.js", JAVASCRIPT, smaller_script(include_str!("../../static/page.js"))),
         Asset::new("leaving.js", JAVASCRIPT, smaller_script(include_str!("../../static/leaving.js"))),
+        Asset::new("check_session.js", JAVASCRIPT, smaller_script(include_str!("../../static/check_session.js"))),
         Asset::new("admin.css", "text/css; charset=utf-8", smaller_css(include_str!("../../static/admin.css"))),
         Asset::new("admin.js", JAVASCRIPT, smaller_script(include_str!("../../static/admin.js"))),
         Asset::new("icon.svg", "image/svg+xml", Cow::Borrowed(include_str!("../../static/icon.svg"))),

@@ -8,14 +8,17 @@
 //! | elevated   | `__Host-Http-elevated`    | Strict   | ten minutes                                   |
 //! | app        | `__Host-Http-fa`          | Lax      | as the session's; on the host of an app       |
 //! | app state  | `__Host-Http-fa-state`    | Lax      | while somebody signs in there                 |
+//! | state      | `__Host-session-state`    | None     | as the session's; with session management     |
 //!
 //! The prefix makes browsers refuse the name unless it comes over TLS from this very host, with `Path=/`, `Secure` and
 //! `HttpOnly` (RFC 6265bis §4.1.3). In development mode, on plain http, the names begin with `dev-` and lack `Secure`.
+//!
+//! The last one is no secret: scripts of our own frame in pages of apps must read it, so it is not `HttpOnly`.
 
 use std::time::Duration;
 
 use axum::http::header::{COOKIE, HeaderMap, HeaderValue};
-use cookie::{Cookie, SameSite};
+use cookie::{Cookie, CookieBuilder, SameSite};
 
 use crate::crypto::digest;
 use crate::domain::id::ClientId;
@@ -37,6 +40,7 @@ const REFRESH: Row = Row { name: "rt", same_site: SameSite::Strict };
 const ELEVATED: Row = Row { name: "elevated", same_site: SameSite::Strict };
 const APP: Row = Row { name: "fa", same_site: SameSite::Lax };
 const APP_STATE: Row = Row { name: "fa-state", same_site: SameSite::Lax };
+const STATE: &str = "session-state";
 
 /// Writes and reads the cookies under the names of the mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +185,21 @@ impl Cookies {
         self.write(&SESSION, self.name(&SESSION), "", Some(Duration::ZERO))
     }
 
+    /// What scripts may know of the session. Without `max_age` it ends with the browser.
+    #[must_use]
+    pub fn session_state(self, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        // In development mode apps are on the same site, so that they need no more than Lax.
+        let same_site = if self.development { SameSite::Lax } else { SameSite::None };
+        let name = self.session_state_name();
+        self.finish(Cookie::build((name, value)).path("/").same_site(same_site), max_age)
+    }
+
+    /// The name of that cookie, for the script that reads it.
+    #[must_use]
+    pub fn session_state_name(self) -> String {
+        format!("{}{STATE}", if self.development { "dev-" } else { "__Host-" })
+    }
+
     /// Takes the refresh cookie of a client away: at sign-out only.
     #[must_use]
     pub fn clear_refresh(self, client: &ClientId) -> HeaderValue {
@@ -234,7 +253,10 @@ impl Cookies {
     }
 
     fn write(self, row: &Row, name: String, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        let mut cookie = Cookie::build((name, value)).path("/").http_only(true).same_site(row.same_site);
+        self.finish(Cookie::build((name, value)).path("/").http_only(true).same_site(row.same_site), max_age)
+    }
+
+    fn finish(self, mut cookie: CookieBuilder<'_>, max_age: Option<Duration>) -> HeaderValue {
         if !self.development {
             cookie = cookie.secure(true);
         }
@@ -334,6 +356,13 @@ mod tests {
                 "__Host-Http-fa-state=v",
                 "HttpOnly|Max-Age=900|Path=/|SameSite=Lax|Secure",
             ),
+            (real.session_state("v", None), "__Host-session-state=v", "Path=/|SameSite=None|Secure"),
+            (
+                real.session_state("v", Some(week)),
+                "__Host-session-state=v",
+                "Max-Age=604800|Path=/|SameSite=None|Secure",
+            ),
+            (development.session_state("v", None), "dev-session-state=v", "Path=/|SameSite=Lax"),
             (development.app("v", None), "dev-fa=v", "HttpOnly|Path=/|SameSite=Lax"),
             (real.clear_elevated(), "__Host-Http-elevated=", "HttpOnly|Max-Age=0|Path=/|SameSite=Strict|Secure"),
             (development.session("v", None), "dev-sid=v", "HttpOnly|Path=/|SameSite=Lax"),

@@ -50,6 +50,7 @@ pub mod reply;
 pub mod return_to;
 pub mod router;
 pub mod server;
+pub mod session_cookies;
 pub mod submission;
 #[cfg(test)]
 mod test_client;

@@ -13,8 +13,8 @@ use super::forward_auth::{ask, at_app};
 use super::layers::{Front, not_found};
 use super::people::{account, choose_account, consent, home, login, setup, sign_out};
 use super::protocol::{
-    authorize, browser_logout, direct, documents, end_session, introspect, preflight, revocation_stream, revoke, token,
-    userinfo,
+    authorize, browser_logout, check_session, direct, documents, end_session, introspect, preflight, revocation_stream,
+    revoke, token, userinfo,
 };
 use super::{admin, assets, health, protocol};
 
@@ -48,6 +48,7 @@ fn routes(doors: Doors, front: Front) -> Router {
         .route("/oauth2/revoke", post(revoke::post).options(preflight::revoke))
         .route("/oauth2/introspect", post(introspect::post))
         .route("/oauth2/userinfo", get(userinfo::any).post(userinfo::any).options(preflight::userinfo))
+        .route("/oauth2/check_session", get(check_session::get))
         .route("/oauth2/logout", get(end_session::get).post(end_session::post))
         .route("/oauth2/browser/logout", post(browser_logout::post).options(preflight::cookie_mode))
         // first-party JSON flow

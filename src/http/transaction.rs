@@ -9,6 +9,7 @@ use super::pages::error::{Trouble, WayBack};
 use super::pages::form_post::FormPostView;
 use super::reply::page::{FormAction, PageReply, Reach};
 use super::reply::redirect::SeeOther;
+use super::session_cookies;
 use super::trouble;
 use super::visit::Visitor;
 use crate::domain::client::{ApplicationType, CallbackRedirects, Client, is_assured};
@@ -21,6 +22,7 @@ use crate::oauth::authorize::return_address::{ResponseMode, ReturnAddress};
 use crate::oauth::authorize::{Checked, Refusal, check};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
+use crate::oauth::session_state;
 use crate::store::authorize_requests::Parked;
 use crate::store::consents;
 
@@ -138,7 +140,7 @@ pub async fn answer(
     signed_in: Option<SignedIn>,
     given: ConsentGiven,
     parked: Option<RequestId>,
-    visitor: Visitor,
+    mut visitor: Visitor,
 ) -> Response {
     let refused = match signed_in {
         Some(at) => {
@@ -149,7 +151,9 @@ pub async fn answer(
                     return visitor.answer(page);
                 }
                 Ok(Some(code)) => {
-                    let reply = deliver(&checked.to, checked.to.success(code.expose()), &visitor);
+                    let mut parameters = checked.to.success(code.expose());
+                    parameters.extend(session_state(&checked, &at, &mut visitor).map(|state| ("session_state", state)));
+                    let reply = deliver(&checked.to, parameters, &visitor);
                     return visitor.answer(reply);
                 }
                 Err(error) => error,
@@ -159,6 +163,16 @@ pub async fn answer(
     };
     let reply = redirect_refusal(&checked.to, &refused, &visitor);
     visitor.answer(reply)
+}
+
+/// What the app is told of the session, with session management. The browser is given what that is held against: its session may be older
+/// than the setting.
+fn session_state(checked: &Checked, at: &SignedIn, visitor: &mut Visitor) -> Option<String> {
+    let browser_state = session_state::browser_state(&at.session.id, visitor.doors.provider())?;
+    if let Some(cookie) = session_cookies::state(&visitor.doors, &at.session, visitor.now) {
+        visitor.set_cookie(cookie);
+    }
+    session_state::session_state(&checked.client.id, checked.to.uri(), &browser_state)
 }
 
 /// Who is signed in, with what they let this client have so far.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::audience::is_house_scope;
+use super::session_state;
 use crate::config::Config;
 use crate::domain::alg::Alg;
 use crate::domain::claims::{OIDC_SCOPES, STANDARD};
@@ -23,7 +24,7 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
     let mut claims = vec!["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
     claims.extend(STANDARD.iter().map(|(name, _)| *name));
     let auth_methods = json!(["client_secret_basic", "client_secret_post", "none"]);
-    json!({
+    let mut document = json!({
         "issuer": config.server.issuer.as_str(),
         "authorization_endpoint": url("/oauth2/authorize"),
         "token_endpoint": url("/oauth2/token"),
@@ -63,5 +64,9 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
         "ui_locales_supported": ["en"],
         "frontdesk_refresh_delivery_modes_supported": ["body", "cookie"],
         "frontdesk_browser_logout_endpoint": url("/oauth2/browser/logout"),
-    })
+    });
+    if config.features.session_management {
+        document["check_session_iframe"] = url(session_state::PATH).into();
+    }
+    document
 }

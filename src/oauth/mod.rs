@@ -9,6 +9,7 @@
 //! | `/oauth2/introspect`     | `introspect.rs`     | RFC 7662                             |
 //! | `/oauth2/revoke`         | `revoke.rs`         | RFC 7009                             |
 //! | `/oauth2/logout`         | `end_session.rs`    | OIDC RP-Initiated Logout             |
+//! | `/oauth2/check_session`  | `session_state.rs`  | OIDC Session Management              |
 //! | `/oauth2/browser/logout` | `browser_logout.rs` | our cookie mode                      |
 //! | `/auth/login`            | `direct_login.rs`   | our first-party JSON flow            |
 //! | `/forward-auth/…`        | `gateway/`          | apps behind a proxy that asks us     |
@@ -34,4 +35,5 @@ pub mod provider;
 pub mod registration;
 pub mod revocation_stream;
 pub mod revoke;
+pub mod session_state;
 pub mod userinfo;

@@ -48,6 +48,14 @@ impl GrantKeys {
         let (half, _) = mac.split_at(16);
         Sid::new(b64u(half))
     }
+
+    /// The name of a session for scripts at its browser: 128 bits that do not tell it.
+    #[must_use]
+    pub fn browser_state(&self, session: &SessionId) -> String {
+        let mac = self.sid.sign(&[Framed::of(&[session.as_str()]).as_bytes()]);
+        let (half, _) = mac.split_at(16);
+        b64u(half)
+    }
 }
 
 fn framed(grant: &Grant) -> Framed {

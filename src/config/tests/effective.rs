@@ -140,7 +140,7 @@ fn json_has_every_section() {
     assert_eq!(json["keys"]["algorithms"], serde_json::json!(["ES256", "RS256"]));
     assert_eq!(json["passwords"]["memory_kib"], 19_456);
     assert_eq!(json["gateway"]["apps"], serde_json::json!([]));
-    assert_eq!(json.as_object().unwrap().len(), 12);
+    assert_eq!(json.as_object().unwrap().len(), 13);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::accounts::sign_in::{Outcome, SignIn, SignedIn};
 use crate::domain::secret::Secret;
 use crate::http::pages::admin::elevate::ElevateView;
 use crate::http::pages::problem::{Problem, Problems};
-use crate::http::people::login::{fault, set_session_cookie};
+use crate::http::people::login::{fault, set_session_cookies};
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::http::return_to::ReturnTo;
@@ -86,7 +86,7 @@ async fn prove(admin: &Admin, wish: SignIn) -> Result<Result<SignedIn, Outcome>,
 }
 
 fn go_on(mut admin: Admin, signed_in: &SignedIn, to: &ReturnTo) -> Response {
-    set_session_cookie(&mut admin.visitor, signed_in);
+    set_session_cookies(&mut admin.visitor, signed_in);
     let value = admin.visitor.doors.elevation().value(&signed_in.session);
     let cookie = admin.visitor.doors.cookies().elevated(&value, Elevation::LASTS);
     admin.visitor.set_cookie(cookie);

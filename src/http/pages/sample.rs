@@ -481,7 +481,7 @@ mod tests {
         let page = all(Language::english()).remove("login-first").unwrap();
         let with_it: usize = crate::http::assets::files()
             .filter(|(path, _)| {
-                !["/static/frontdesk.", "/static/leaving.", "/static/admin."]
+                !["/static/frontdesk.", "/static/leaving.", "/static/check_session.", "/static/admin."]
                     .iter()
                     .any(|other| path.starts_with(other))
             })

@@ -1,7 +1,5 @@
 //! `/login`: who are you?
 
-use std::time::Duration;
-
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -17,6 +15,7 @@ use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::{FormAction, PageReply};
 use crate::http::reply::redirect::SeeOther;
 use crate::http::return_to::ReturnTo;
+use crate::http::session_cookies;
 use crate::http::submission::Submission;
 use crate::http::transaction::{self, Transaction};
 use crate::http::visit::{Visitor, shown};
@@ -274,7 +273,7 @@ async fn go_on(
     signed_in: SignedIn,
     to: Option<&ReturnTo>,
 ) -> Response {
-    set_session_cookie(&mut visitor, &signed_in);
+    set_session_cookies(&mut visitor, &signed_in);
     let Some(transaction) = transaction else { return visitor.answer(SeeOther::within(destination(to))) };
     if let Err(error) = note(&visitor, transaction.parked.id.clone(), signed_in.user.id.clone()).await {
         return visitor.fault(&error);
@@ -288,12 +287,10 @@ async fn note(visitor: &Visitor, id: RequestId, user: UserId) -> Result<(), OAut
     Ok(store.write(async move |tx| authorize_requests::note_sign_in(tx, &id, &user).await).await?)
 }
 
-/// Hands out the session's cookie; with an end of its own only if the person asked to stay signed in.
-pub(in crate::http) fn set_session_cookie(visitor: &mut Visitor, signed_in: &SignedIn) {
-    let session = &signed_in.session;
-    let left = session.persistent.then(|| Duration::from_secs(session.expires_at.seconds_since(visitor.now)));
-    let cookie = visitor.doors.cookies().session(signed_in.cookie.expose(), left);
-    visitor.set_cookie(cookie);
+/// Hands out the session's cookies.
+pub(in crate::http) fn set_session_cookies(visitor: &mut Visitor, signed_in: &SignedIn) {
+    let cookies = session_cookies::given(&visitor.doors, &signed_in.session, &signed_in.cookie, visitor.now);
+    cookies.into_iter().for_each(|cookie| visitor.set_cookie(cookie));
 }
 
 /// A fault of the accounts as the other faults.

@@ -12,6 +12,7 @@ use crate::http::pages::problem::Problems;
 use crate::http::pages::signed_out::SignedOutView;
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
+use crate::http::session_cookies;
 use crate::http::submission::Submission;
 use crate::http::transaction;
 use crate::http::trouble;
@@ -129,8 +130,9 @@ async fn finish(visitor: &mut Visitor, session: &Session) -> Result<Vec<WebUri>,
                 let cookie = visitor.doors.cookies().clear_refresh(client);
                 visitor.set_cookie(cookie);
             }
-            let cookie = visitor.doors.cookies().clear_session();
-            visitor.set_cookie(cookie);
+            for cookie in session_cookies::taken(&visitor.doors) {
+                visitor.set_cookie(cookie);
+            }
             if visitor.elevated.take().is_some() {
                 let cookie = visitor.doors.cookies().clear_elevated();
                 visitor.set_cookie(cookie);

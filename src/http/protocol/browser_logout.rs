@@ -11,6 +11,7 @@ use crate::http::doors::Doors;
 use crate::http::extract::form::StrictForm;
 use crate::http::layers::Visit;
 use crate::http::reply::json::Refusal;
+use crate::http::session_cookies;
 use crate::oauth::browser_logout::{self, Cleared, Extent};
 use crate::oauth::error::OAuthError;
 
@@ -63,7 +64,9 @@ pub(super) fn clear(doors: &Doors, cleared: &Cleared, mut reply: Response) -> Re
         headers.append(header::SET_COOKIE, doors.cookies().clear_refresh(client));
     }
     if cleared.session {
-        headers.append(header::SET_COOKIE, doors.cookies().clear_session());
+        for cookie in session_cookies::taken(doors) {
+            headers.append(header::SET_COOKIE, cookie);
+        }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply

@@ -25,6 +25,7 @@ use crate::http::extract::json as extract;
 use crate::http::layers::Visit;
 use crate::http::limits::Permit;
 use crate::http::reply::json::{self, Refusal};
+use crate::http::session_cookies;
 use crate::oauth::browser_logout::{self, Extent};
 use crate::oauth::client_auth::AuthenticatedClient;
 use crate::oauth::direct_login::{self, DirectLogin};
@@ -107,11 +108,9 @@ async fn sign_in(
             let mut issued = *issued;
             issued.response = issued.response.without_id_token();
             let mut reply = token::with_cookie(doors, guarded, issued);
-            let left = session
-                .session
-                .persistent
-                .then(|| std::time::Duration::from_secs(session.session.expires_at.seconds_since(now)));
-            reply.headers_mut().append(header::SET_COOKIE, doors.cookies().session(session.cookie.expose(), left));
+            for cookie in session_cookies::given(doors, &session.session, &session.cookie, now) {
+                reply.headers_mut().append(header::SET_COOKIE, cookie);
+            }
             reply
         }
         DirectLogin::WrongCredentials => told(StatusCode::UNAUTHORIZED, "invalid_credentials", None),

@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod browser_logout;
+pub mod check_session;
 pub mod direct;
 pub mod documents;
 pub mod end_session;

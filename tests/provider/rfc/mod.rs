@@ -9,6 +9,7 @@ mod openid_core_authentication;
 mod openid_core_claims;
 mod openid_core_id_token;
 mod openid_core_userinfo;
+mod openid_session_management;
 mod rfc6749_authorization;
 mod rfc6749_client_authentication;
 mod rfc6749_refresh;

@@ -24,6 +24,7 @@ use crate::http::pages::details::Detail;
 use crate::http::pages::problem::{Problem, Problems};
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
+use crate::http::session_cookies;
 use crate::http::submission::Submission;
 use crate::http::visit::{Visitor, shown};
 use crate::oauth::error::OAuthError;
@@ -118,8 +119,7 @@ pub async fn change_password(Submission { visitor, params }: Submission) -> Resp
         Err(error) => return visitor.fault(&error),
     };
     let secret = |name: &str| Secret::new(params.get(name).unwrap_or_default().to_owned());
-    let persistent = session.persistent;
-    let expires_at = session.expires_at;
+    let present = session.clone();
     let wish = ChangePassword {
         session,
         browser,
@@ -130,9 +130,9 @@ pub async fn change_password(Submission { visitor, params }: Submission) -> Resp
     let accounts = visitor.doors.app().accounts.clone();
     let (problem, status) = match accounts.change_password(wish, visitor.now).await {
         Ok(Changed::Changed { cookie, .. }) => {
-            let left = persistent.then(|| std::time::Duration::from_secs(expires_at.seconds_since(visitor.now)));
-            let header = visitor.doors.cookies().session(cookie.expose(), left);
-            visitor.set_cookie(header);
+            for header in session_cookies::given(&visitor.doors, &present, &cookie, visitor.now) {
+                visitor.set_cookie(header);
+            }
             return visitor.answer(SeeOther::within("/account?done=password"));
         }
         Ok(Changed::WrongPassword) => (Problem::CurrentPasswordWrong, (StatusCode::BAD_REQUEST, None)),
