@@ -22,4 +22,4 @@ CREATE TABLE outbox (
     outcome TEXT
 );
 CREATE INDEX outbox_due ON outbox (client_id, not_before) WHERE finished_at IS NULL;
-CREATE INDEX outbox_finished ON outbox (finished_at);
+CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;

@@ -166,19 +166,25 @@ pub async fn clients_of(db: &mut Db, session: &SessionId) -> Result<Vec<(ClientI
     Ok(rows.into_iter().map(|(id, sid)| (ClientId::new(id), Sid::new(sid))).collect())
 }
 
+// Steps from app to app along the index, however much waits for each: an app may have been away through a mass ending.
+const DUE: &str = "WITH RECURSIVE waiting (client_id) AS ( \
+       SELECT MIN(client_id) FROM outbox WHERE finished_at IS NULL \
+       UNION ALL \
+       SELECT (SELECT MIN(o.client_id) FROM outbox o WHERE o.finished_at IS NULL AND o.client_id > w.client_id) \
+         FROM waiting w WHERE w.client_id IS NOT NULL \
+     ), firsts (client_id, not_before) AS ( \
+       SELECT w.client_id, (SELECT MIN(o.not_before) FROM outbox o WHERE o.finished_at IS NULL AND o.client_id = w.client_id) \
+         FROM waiting w WHERE w.client_id IS NOT NULL \
+     ) \
+     SELECT client_id FROM firsts WHERE not_before <= $1 ORDER BY not_before, client_id LIMIT $2";
+
 /// The apps for which something is due, those first whose notices have waited longest.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn due(db: &mut Db, now: Timestamp, most: u32) -> Result<Vec<ClientId>, StoreError> {
-    let rows: Vec<(String,)> = on!(db, |db| sqlx::query_as(
-        "SELECT client_id FROM outbox WHERE finished_at IS NULL AND not_before <= $1 \
-         GROUP BY client_id ORDER BY MIN(not_before), client_id LIMIT $2"
-    )
-    .bind(now.as_seconds())
-    .bind(i64::from(most))
-    .fetch_all(db)
-    .await)?;
+    let rows: Vec<(String,)> =
+        on!(db, |db| sqlx::query_as(DUE).bind(now.as_seconds()).bind(i64::from(most)).fetch_all(db).await)?;
     Ok(rows.into_iter().map(|(id,)| ClientId::new(id)).collect())
 }
 
@@ -280,4 +286,47 @@ pub async fn give_up(tx: &mut Tx, client: &ClientId, before: Timestamp, now: Tim
     .execute(db)
     .await
     .map(|done| done.rows_affected()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::TestStore;
+
+    #[tokio::test]
+    async fn apps_are_due_by_what_waited_longest_whatever_else_waits_for_them() {
+        let store = TestStore::open().await;
+        store
+            .run(
+                "INSERT INTO outbox (id, kind, client_id, session_id, sid, sub, created_at, not_before, attempts, finished_at) VALUES \
+                 ('1', 'logout', 'a', 's', 's', 'u', 0, 20, 0, NULL), ('2', 'logout', 'a', 's', 's', 'u', 0, 99, 0, NULL), \
+                 ('3', 'logout', 'b', 's', 's', 'u', 0, 10, 0, NULL), ('4', 'logout', 'b', 's', 's', 'u', 0, 1, 0, 2), \
+                 ('5', 'logout', 'c', 's', 's', 'u', 0, 1, 0, 2), ('6', 'logout', 'd', 's', 's', 'u', 0, 51, 0, NULL), \
+                 ('7', 'logout', 'e', 's', 's', 'u', 0, 20, 0, NULL)",
+            )
+            .await;
+        let due = async |now: i64, most: u32| {
+            let found = due(&mut store.read().await.unwrap(), Timestamp::from_seconds(now), most).await.unwrap();
+            found.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(due(50, 10).await, ["b", "a", "e"]);
+        assert_eq!(due(50, 2).await, ["b", "a"]);
+        assert_eq!(due(51, 10).await, ["b", "a", "e", "d"]);
+        store.run("UPDATE outbox SET finished_at = 1").await;
+        assert_eq!(due(50, 10).await, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_an_app_is_not_walked_to_find_that_something_is_due() {
+        let store = TestStore::open().await;
+        if !store.url().starts_with("sqlite") {
+            return;
+        }
+        let plan = store.plan(DUE).await;
+        let of_outbox = plan.iter().filter(|step| step.contains("outbox") || step.contains(" o "));
+        for step in of_outbox {
+            assert!(step.contains("SEARCH") && step.contains("INDEX outbox_due"), "{plan:#?}");
+        }
+        assert!(plan.iter().any(|step| step.contains("outbox_due")), "{plan:#?}");
+    }
 }

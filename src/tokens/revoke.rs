@@ -273,16 +273,16 @@ fn is_told(what: What<'_>, reason: EndReason) -> bool {
         | EndReason::ClientDisabled
         | EndReason::ConsentWithdrawn
         | EndReason::Admin
-        | EndReason::HostLost => true,
+        | EndReason::HostLost
+        // Nobody may have told of it yet. An app that hears of an end twice has nothing to do the second time.
+        | EndReason::Orphaned => true,
         EndReason::Replaced
         | EndReason::Revoked
         | EndReason::CodeReuse
         | EndReason::RefreshReuse
         | EndReason::LostAnswer
         | EndReason::Retries
-        | EndReason::Subject
-        // Told when what it hung on ended.
-        | EndReason::Orphaned => false,
+        | EndReason::Subject => false,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use frontdesk::domain::origin::Origin;
 use frontdesk::jobs::orphans;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{ALICE, BOB, TestProvider};
+use crate::support::{ALICE, BOB, TestProvider, Told};
 
 async fn heal(provider: &TestProvider) -> usize {
     let (back, now) = (Duration::from_secs(600), provider.app().clock.now());
@@ -39,4 +41,30 @@ async fn what_is_left_over_ends_and_apis_hear_of_it() {
     assert!(!provider.is_revoked(&alive).await);
     assert_eq!(heal(&provider).await, 0);
     assert_eq!(provider.number("SELECT COUNT(*) FROM refresh_families WHERE reason = 'orphaned'").await, 3);
+}
+
+#[tokio::test]
+async fn the_apps_of_what_is_left_over_are_told() {
+    let told = Told::answering(&["200 OK"]).await;
+    let origin = Origin::parse(told.origin()).unwrap();
+    let provider = TestProvider::with(|config| config.outbound.allow = vec![origin]).await;
+    let office = provider
+        .register(
+            "office",
+            json!({
+                "application_type": "web", "redirect_uris": ["https://office.example/callback"], "scope": "openid",
+                "backchannel_logout_uri": format!("{}/told", told.origin()),
+            }),
+        )
+        .await;
+    office.tokens_of(BOB).await;
+    office.tokens_of(ALICE).await;
+    provider.advance(10).await;
+    provider.run(&format!("UPDATE users SET not_before = {} WHERE username = 'bob'", provider.now())).await;
+    provider.advance(20).await;
+    assert_eq!(heal(&provider).await, 1);
+    provider.courier().deliver().await;
+    assert_eq!(told.requests().len(), 1);
+    let (_, claims) = provider.verify_with(&told.requests()[0].logout_token(), &["iss", "aud", "exp", "sub"]).await;
+    assert_eq!(claims["sub"], provider.sub(BOB).await);
 }
