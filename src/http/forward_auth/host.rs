@@ -36,14 +36,15 @@ impl AppHosts {
         self.readings(uri, headers, by_proxy).any(|host| host.is_none_or(|host| self.hosts.contains(&host)))
     }
 
-    /// Whether a request came by the issuer's own name, where everybody may ask.
+    /// Whether a request may have come by the issuer's own name, where everybody may ask.
     #[must_use]
     pub fn is_public(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let Some(own) = &self.own else { return false };
-        self.readings(uri, headers, true).flatten().any(|host| without_port(&host) == own)
+        self.readings(uri, headers, true).any(|host| host.is_none_or(|host| without_port(&host) == own))
     }
 
-    /// All that a request says of its host, in itself and, where it is believed, by the proxy. `None`: it cannot be read.
+    /// All that a request says of its host, in itself and, where it is believed, by the proxy. `None`: it cannot be read. What is
+    /// empty says nothing.
     fn readings<'r>(
         &'r self,
         uri: &'r Uri,
@@ -54,8 +55,8 @@ impl AppHosts {
         let forwarded = forwarded.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
         let named = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
         let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
-        let read = |host: &[u8]| std::str::from_utf8(host).ok().and_then(|host| self.normal(host.trim()));
-        forwarded.chain(named).chain(authority).map(read)
+        let said = forwarded.chain(named).chain(authority).map(<[u8]>::trim_ascii).filter(|host| !host.is_empty());
+        said.map(|host| std::str::from_utf8(host).ok().and_then(|host| self.normal(host)))
     }
 
     /// The host that a request is for: what a trusted proxy says of it, else what stands in the request. `None` where that can be
@@ -163,8 +164,7 @@ mod tests {
                 ("x-forwarded-host", "notes.example.com"),
                 ("x-forwarded-host", "id.example.com"),
             ],
-            &[("host", "id.example.com"), ("x-forwarded-host", "id.example.com,")],
-            &[("host", "id.example.com"), ("x-forwarded-host", "")],
+            &[("host", ""), ("x-forwarded-host", ", notes.example.com")],
             &[("host", "id.example.com"), ("x-forwarded-host", "x@notes.example.com")],
             &[("host", "id.example.com"), ("x-forwarded-host", "notes.example.com.")],
             &[("host", "notes.example.com"), ("x-forwarded-host", "id.example.com")],
@@ -176,7 +176,8 @@ mod tests {
         assert!(!hidden(chain, true));
         assert!(!hidden(&[("host", "id.example.com"), ("x-forwarded-host", "?")], false));
         assert!(!hidden(&[], false), "HTTP/1.0");
-        for host in ["notes.example.com.", "Notes.Example.com.:443", "notes.example.com/", "notes.example.com@", ""] {
+        assert!(!hidden(&[("host", ""), ("x-forwarded-host", "")], true), "who asks whether the process is well");
+        for host in ["notes.example.com.", "Notes.Example.com.:443", "notes.example.com/", "notes.example.com@"] {
             assert!(hosts().hide(&Uri::from_static("/login"), &headers(&[("host", host)]), false), "{host}");
         }
     }
@@ -187,6 +188,7 @@ mod tests {
         for pairs in [
             &[("host", "id.example.com")][..],
             &[("host", "ID.example.com:8443")],
+            &[("host", "x@id.example.com")],
             &[("host", "id.example.com.")],
             &[("host", "10.0.0.5"), ("x-forwarded-host", "notes.example.com, id.example.com")],
             &[("host", "id.example.com"), ("x-forwarded-host", "notes.example.com")],

@@ -181,7 +181,7 @@ async fn on_an_apps_host_nothing_else_of_ours_is_served() {
             // What can be read in two ways, one of them an app's, and what cannot be read.
             (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", "id.shop.test, notes.shop.test")]),
             (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", NOTES), ("x-forwarded-host", "id.shop.test")]),
-            (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", "")]),
+            (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", "x@id.shop.test")]),
             ("192.0.2.7:1", &[("host", "NOTES.shop.test:443"), ("accept", "text/html")]),
             ("192.0.2.7:1", &[("host", "notes.shop.test."), ("accept", "text/html")]),
         ] {
