@@ -14,6 +14,7 @@ pub mod claims;
 pub mod client;
 pub mod code;
 pub mod consent;
+pub mod familiar;
 pub mod gateway;
 pub mod grant;
 pub mod id;

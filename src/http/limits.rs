@@ -4,6 +4,9 @@
 //! gives them back, so that a bucket counts failures and strangers only: a busy back end has one address, and so has an
 //! office. What a client has proven counts against the client itself. A public client proves nothing, so nobody can use
 //! up its permits for all its users.
+//!
+//! At an app behind a proxy each picture is a request, and the guests of a whole office share a network with whoever fails there.
+//! So what passed lately is not held up by its network; what has gone bad is counted like everybody else's.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use ipnet::IpNet;
 use super::layers::Visit;
 use crate::config;
 use crate::domain::client::Client;
+use crate::domain::familiar::Familiar;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
 use crate::oauth::error::OAuthError;
@@ -26,6 +30,7 @@ const BYTES_PER_PERMIT: u32 = 4_096;
 pub struct Limits {
     networks: RateLimit,
     clients: RateLimit,
+    guests: Familiar,
 }
 
 /// What a request took from the bucket of its network.
@@ -45,6 +50,7 @@ impl Limits {
         Self {
             networks: RateLimit::new(settings.requests_per_network, MINUTE),
             clients: RateLimit::new(settings.requests_per_client, MINUTE),
+            guests: Familiar::default(),
         }
     }
 
@@ -62,6 +68,37 @@ impl Limits {
             Ok(()) => Ok(permit),
             Err(too_soon) => Err(OAuthError::too_many_requests("too many requests from this network", too_soon)),
         }
+    }
+
+    /// Lets a request of a guest in, with what it shows. `None`: that passed lately, so nothing was taken.
+    ///
+    /// # Errors
+    /// 429 if it is a stranger's, and its network has asked too much.
+    pub fn enter_guest(&self, shown: &str, visit: &Visit, now: Timestamp) -> Result<Option<Permit>, OAuthError> {
+        if self.guests.knows(shown, now) { Ok(None) } else { self.enter(visit, now).map(Some) }
+    }
+
+    /// What the guest showed is good.
+    pub fn welcome(&self, shown: &str, permit: Option<Permit>, now: Timestamp) {
+        self.guests.keep(shown, now);
+        if let Some(permit) = permit {
+            self.give_back(permit, now);
+        }
+    }
+
+    /// What the guest showed is not good, or not any more: then it takes now what it did not before.
+    ///
+    /// # Errors
+    /// 429 if its network has asked too much.
+    pub fn turn_away(
+        &self,
+        shown: &str,
+        permit: Option<Permit>,
+        visit: &Visit,
+        now: Timestamp,
+    ) -> Result<(), OAuthError> {
+        self.guests.forget(shown);
+        if permit.is_none() { self.enter(visit, now).map(drop) } else { Ok(()) }
     }
 
     /// The request has proven who sends it.

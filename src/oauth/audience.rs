@@ -136,16 +136,19 @@ fn find<'s>(
 }
 
 /// The audience of what an app behind a proxy is given, whether it is registered as a resource or not. Nothing of our own is
-/// opened by it.
+/// opened by it. `None`: it is registered and was switched off.
 #[must_use]
-pub fn of_app(identifier: &str, scope: &ScopeSet, provider: &Provider) -> Target {
+pub fn of_app(identifier: &str, scope: &ScopeSet, provider: &Provider) -> Option<Target> {
     let snapshot = provider.directory.snapshot();
-    let resource = snapshot.resource_named(identifier).filter(|resource| resource.disabled_at.is_none());
-    Target {
+    let resource = snapshot.resource_named(identifier);
+    if resource.is_some_and(|resource| resource.disabled_at.is_some()) {
+        return None;
+    }
+    Some(Target {
         audience: Audience::One(resource.map_or(identifier, |resource| &resource.identifier).to_owned()),
         scope: scope_at(resource, scope).filter(|word| !is_house_scope(word)),
         alg: alg_of(resource, provider),
-    }
+    })
 }
 
 /// A client may use a resource if it may have one of its scopes.

@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 const AHEAD: Duration = Duration::from_secs(10);
 
 /// `aud`: one text where there is one audience, else a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Audience {
     /// One.

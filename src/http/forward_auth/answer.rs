@@ -51,6 +51,7 @@ pub(super) fn write(
         Ok(Answer::SignIn { start }) => sign_in(&start, speech, navigation),
         Ok(Answer::BadToken) => BearerRefusal::from(OAuthError::invalid_token()).into_response(),
         Ok(Answer::NoApp) => forbidden("no app of gateway.apps is at this host"),
+        Ok(Answer::SwitchedOff) => forbidden("the app is registered as an API, which was switched off"),
         Err(error) => BearerRefusal::from(error).into_response(),
     };
     let headers = response.headers_mut();

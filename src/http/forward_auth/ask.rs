@@ -1,5 +1,6 @@
 //! `/forward-auth/…`: a proxy asks whether a request may pass. What it says of the request is believed only if the proxy is one
-//! that the operator named.
+//! that the operator named, and only if it asks by itself: a proxy that also leads the world to us hands on requests that others
+//! made up.
 //!
 //! | proxy                                 | says                                      | understands                          |
 //! |---------------------------------------|-------------------------------------------|--------------------------------------|
@@ -13,6 +14,7 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 
 use super::answer::{self, Speech};
+use super::host::FORWARDED_HOST;
 use crate::http::doors::Doors;
 use crate::http::layers::Visit;
 use crate::http::protocol::bearer_of;
@@ -21,6 +23,8 @@ use crate::oauth::gateway::ask::{Answer, Asked, ask};
 
 /// The request that a proxy asks about.
 struct Original {
+    /// Somebody else asks, and the proxy only handed it on.
+    handed_on: bool,
     /// `None`: it was not said, or it can be read in two ways.
     host: Option<String>,
     path: String,
@@ -28,10 +32,11 @@ struct Original {
 }
 
 /// nginx, `ngx_http_auth_request_module`.
-pub async fn nginx(State(doors): State<Doors>, visit: Visit, headers: HeaderMap) -> Response {
+pub async fn nginx(State(doors): State<Doors>, visit: Visit, uri: Uri, headers: HeaderMap) -> Response {
     let url = said(&headers, "x-original-url");
     let (host, path) = of_url(&url).unwrap_or_default();
     let original = Original {
+        handed_on: came_around(&doors, &uri, &headers),
         host: doors.app_hosts().normal(host),
         path: path.to_owned(),
         method: said(&headers, "x-original-method"),
@@ -40,8 +45,9 @@ pub async fn nginx(State(doors): State<Doors>, visit: Visit, headers: HeaderMap)
 }
 
 /// Traefik, the middleware `ForwardAuth`.
-pub async fn traefik(State(doors): State<Doors>, visit: Visit, headers: HeaderMap) -> Response {
+pub async fn traefik(State(doors): State<Doors>, visit: Visit, uri: Uri, headers: HeaderMap) -> Response {
     let original = Original {
+        handed_on: doors.app_hosts().is_public(&uri, &headers),
         host: doors.app_hosts().forwarded(&headers),
         path: said(&headers, "x-forwarded-uri"),
         method: said(&headers, "x-forwarded-method"),
@@ -53,6 +59,7 @@ pub async fn traefik(State(doors): State<Doors>, visit: Visit, headers: HeaderMa
 pub async fn envoy(State(doors): State<Doors>, visit: Visit, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let target = uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
     let original = Original {
+        handed_on: came_around(&doors, &uri, &headers),
         host: doors.app_hosts().named(&uri, &headers),
         path: target.strip_prefix("/forward-auth/envoy").unwrap_or_default().to_owned(),
         method: method.to_string(),
@@ -63,6 +70,11 @@ pub async fn envoy(State(doors): State<Doors>, visit: Visit, method: Method, uri
 async fn answer_to(doors: &Doors, visit: &Visit, headers: &HeaderMap, original: &Original, speech: Speech) -> Response {
     if !visit.by_proxy {
         return answer::forbidden("the one who asks is not in server.trusted_proxies");
+    }
+    if original.handed_on {
+        return answer::forbidden(
+            "the proxy handed this question on; its own goes to an address or a name that is not the issuer's",
+        );
     }
     if headers.keys().any(answer::is_alias) {
         return answer::forbidden("a header of the request would be taken for one of ours by some apps");
@@ -89,16 +101,24 @@ async fn decide(
     let cookie = doors.cookies().of_app_host(headers).session;
     let asked = Asked { host, path, repeatable, bearer: bearer.as_deref(), cookie };
     let policy = doors.app().accounts.session_policy();
-    if bearer.is_none() && cookie.is_none() {
+    let Some(shown) = bearer.as_deref().or(cookie) else {
         // Nothing is looked up for who shows nothing, so it is not counted either.
         return ask(asked, policy, doors.provider(), now).await;
-    }
-    let permit = doors.limits().enter(visit, now)?;
+    };
+    let limits = doors.limits();
+    let permit = limits.enter_guest(shown, visit, now)?;
     let answer = ask(asked, policy, doors.provider(), now).await?;
-    if matches!(answer, Answer::Pass(_)) {
-        doors.limits().give_back(permit, now);
+    match &answer {
+        Answer::Pass(_) => limits.welcome(shown, permit, now),
+        _ => limits.turn_away(shown, permit, visit, now)?,
     }
     Ok(answer)
+}
+
+/// Whether a question came where a proxy leads others, for those that say the app's host elsewhere: they clear
+/// `X-Forwarded-Host`, so whoever sends it has found a way around.
+fn came_around(doors: &Doors, uri: &Uri, headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED_HOST) || doors.app_hosts().is_public(uri, headers)
 }
 
 /// Host and path of an address.

@@ -16,11 +16,13 @@ use crate::http::reply::Remark;
 use crate::http::reply::page::PageReply;
 use crate::http::reply::redirect::SeeOther;
 use crate::oauth::error::OAuthError;
-use crate::oauth::gateway::sign_in::{self, Arrived, Returning};
+use crate::oauth::gateway::sign_in::{self, Arrived, Returning, Shown};
 use crate::oauth::gateway::{app_at, origin_of, sign_out};
 use crate::oauth::params::Params;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
 /// Somebody at an app's host.
 #[derive(Debug)]
@@ -65,6 +67,12 @@ pub async fn callback(guest: Guest, RawQuery(query): RawQuery) -> Response {
 
 /// Ends the visit, and goes on to the sign-out of the house.
 pub async fn logout(guest: Guest) -> Response {
+    if !is_a_person_going(&guest.headers) {
+        let mut response = StatusCode::BAD_REQUEST.into_response();
+        let hint = "people sign out by going there, not a page by loading it";
+        response.extensions_mut().insert(Remark { error: "invalid_request", hint });
+        return response;
+    }
     let cookies = guest.doors.cookies();
     let cookie = cookies.of_app_host(&guest.headers).session;
     // A link or a picture on a foreign page signs nobody out; there the house asks first.
@@ -84,20 +92,25 @@ impl Guest {
     async fn begin(&self, params: &Params) -> Result<Response, OAuthError> {
         let cookies = self.doors.cookies();
         let _permit = self.doors.limits().enter(&self.visit, self.now)?;
-        let state = cookies.of_app_host(&self.headers).state;
-        let begun = sign_in::start(&self.app, params.get("to"), state, self.doors.provider(), self.now).await?;
+        let (to, shown) = (params.get("to"), self.shown());
+        let begun = sign_in::start(&self.app, to, shown, self.doors.provider(), self.now).await?;
         let cookie = cookies.app_state(begun.cookie.expose(), begun.lifetime);
-        Ok(SeeOther::to_client(begun.location).with_cookie(cookie).into_response())
+        let response = SeeOther::to_client(begun.location).with_cookie(cookie);
+        let response = if begun.stale { response.with_cookie(cookies.clear_app()) } else { response };
+        Ok(response.into_response())
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        let sent = self.doors.cookies().of_app_host(&self.headers);
+        Shown { state: sent.state, session: sent.session }
     }
 
     async fn arrive(&self, params: &Params) -> Result<Response, OAuthError> {
         let cookies = self.doors.cookies();
         let permit = self.doors.limits().enter(&self.visit, self.now)?;
-        let sent = cookies.of_app_host(&self.headers);
         let returning = Returning {
             params,
-            state_cookie: sent.state,
-            cookie: sent.session,
+            shown: self.shown(),
             address: self.visit.address.ip(),
             device: self.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default(),
         };
@@ -132,6 +145,11 @@ impl Guest {
             None => page.into_response(),
         }
     }
+}
+
+/// Not a picture that somebody put into a page of the app's, nor what a browser fetches before anybody wants it (Fetch Metadata).
+fn is_a_person_going(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_DEST).is_none_or(|dest| dest == "document") && !headers.contains_key(SEC_PURPOSE)
 }
 
 fn params_of(query: Option<&str>) -> Params {

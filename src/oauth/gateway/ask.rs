@@ -41,6 +41,8 @@ pub enum Answer {
     BadToken,
     /// No app of ours is there.
     NoApp,
+    /// The app is registered as an API, which was switched off.
+    SwitchedOff,
 }
 
 /// As whom a request passes.
@@ -73,6 +75,9 @@ pub async fn ask(
     now: Timestamp,
 ) -> Result<Answer, OAuthError> {
     let Some(app) = app_at(asked.host, provider) else { return Ok(Answer::NoApp) };
+    if audience::of_app(&app.audience, &app.scope, provider).is_none() {
+        return Ok(Answer::SwitchedOff);
+    }
     let passport = match (asked.bearer, asked.cookie) {
         (Some(token), _) => match by_token(token, app, provider, now).await? {
             Some(passport) => Some(passport),
@@ -102,7 +107,7 @@ async fn by_token(
 ) -> Result<Option<Passport>, OAuthError> {
     let Some(live) = pointer::follow(token, provider, now).await? else { return Ok(None) };
     let pointer = &live.pointer;
-    let target = audience::of_app(&app.audience, &pointer.scope, provider);
+    let Some(target) = audience::of_app(&app.audience, &pointer.scope, provider) else { return Ok(None) };
     if !matches!(&target.audience, Audience::One(own) if pointer.audience.contains(own)) {
         return Ok(None);
     }
@@ -152,7 +157,7 @@ async fn by_cookie(
     };
     // The browser carries the scope of its sign-in, and the settings may say less by now.
     let scope = grant.scope.narrow(&app.scope).narrow(&client.settings.scope);
-    let target = audience::of_app(&app.audience, &scope, provider);
+    let Some(target) = audience::of_app(&app.audience, &scope, provider) else { return Ok(None) };
     Ok(Some(Passport {
         subject: user.sub.as_str().to_owned(),
         email: email_of(user, scope.contains("email")),

@@ -8,12 +8,13 @@ use std::time::Duration;
 use crate::domain::client::Client;
 use crate::domain::grant::Grant;
 use crate::domain::id::ClientId;
+use crate::domain::scope::ScopeSet;
 use crate::domain::status::StatusIndex;
 use crate::domain::time::Timestamp;
 use crate::oauth::audience::Target;
 use crate::oauth::error::OAuthError;
 use crate::oauth::provider::Provider;
-use crate::tokens::access::{AccessClaims, AccessTokenFor};
+use crate::tokens::access::{AccessClaims, AccessTokenFor, Audience};
 
 /// How long one lives.
 const LIFE: Duration = Duration::from_secs(60);
@@ -29,8 +30,16 @@ pub struct Passes(Mutex<HashMap<String, Pass>>);
 /// Its `Debug` shows no token.
 struct Pass {
     made_at: Timestamp,
-    status: StatusIndex,
+    what: What,
     token: String,
+}
+
+/// What a token says, as far as the same visitor may be given another one: where it counts, for what, and its place.
+#[derive(Debug, PartialEq, Eq)]
+struct What {
+    audience: Audience,
+    scope: ScopeSet,
+    status: StatusIndex,
 }
 
 impl std::fmt::Debug for Pass {
@@ -57,10 +66,11 @@ impl Passes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, key: &str, status: StatusIndex, now: Timestamp) -> Option<String> {
+    fn find(&self, key: &str, what: &What, now: Timestamp) -> Option<String> {
         let kept = self.kept();
-        // A revoked token takes its place in the status lists with it, so what was made before is not handed out any more.
-        let pass = kept.get(key).filter(|pass| pass.is_fresh(now) && pass.status == status)?;
+        // A revoked token takes its place in the status lists with it, so what was made before is not handed out any more; nor is
+        // one for another app, or for more than may be by now.
+        let pass = kept.get(key).filter(|pass| pass.is_fresh(now) && pass.what == *what)?;
         Some(pass.token.clone())
     }
 
@@ -86,14 +96,15 @@ impl Pass {
 /// A token for the app, made in the last seconds or now.
 pub(super) fn token(whom: &For<'_>, target: Target, provider: &Provider, now: Timestamp) -> Result<String, OAuthError> {
     let status = whom.person.map_or(whom.client.status, |(grant, _)| grant.status);
+    let what = What { audience: target.audience.clone(), scope: target.scope.clone(), status };
     let passes = &provider.gateway.passes;
-    if let Some(token) = passes.find(whom.key, status, now) {
+    if let Some(token) = passes.find(whom.key, &what, now) {
         return Ok(token);
     }
     let alg = target.alg;
     let claims = claims(whom, target, status, &whom.client.id, provider, now);
     let token = provider.issuer.sign_access(alg, &claims, now).map_err(OAuthError::unavailable)?;
-    passes.keep(whom.key, Pass { made_at: now, status, token: token.clone() });
+    passes.keep(whom.key, Pass { made_at: now, what, token: token.clone() });
     Ok(token)
 }
 
@@ -124,16 +135,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_handed_out_again_for_seconds_and_never_after_its_place_changed() {
+    fn a_token_is_handed_out_again_for_seconds_and_only_where_it_says_the_same() {
         let passes = Passes::default();
         let at = Timestamp::from_seconds;
-        let place = |index| StatusIndex { list: 1, index };
-        let pass = |made_at| Pass { made_at, status: place(7), token: "token".to_owned() };
+        let what = |audience: &str, scope, index| What {
+            audience: Audience::One(audience.to_owned()),
+            scope: ScopeSet::parse(scope).unwrap(),
+            status: StatusIndex { list: 1, index },
+        };
+        let same = what("https://a.example.com", "openid email", 7);
+        let pass = |made_at| Pass {
+            made_at,
+            what: what("https://a.example.com", "openid email", 7),
+            token: "token".to_owned(),
+        };
         passes.keep("a", pass(at(100)));
-        assert_eq!(passes.find("a", place(7), at(104)).as_deref(), Some("token"));
-        assert_eq!(passes.find("a", place(7), at(105)), None);
-        assert_eq!(passes.find("a", place(8), at(100)), None);
-        assert_eq!(passes.find("b", place(7), at(100)), None);
+        assert_eq!(passes.find("a", &same, at(104)).as_deref(), Some("token"));
+        assert_eq!(passes.find("a", &same, at(105)), None);
+        assert_eq!(passes.find("b", &same, at(100)), None);
+        assert_eq!(passes.find("a", &what("https://a.example.com", "openid email", 8), at(100)), None);
+        assert_eq!(passes.find("a", &what("https://a.example.com", "openid", 7), at(100)), None);
+        assert_eq!(passes.find("a", &what("https://b.example.com", "openid email", 7), at(100)), None);
         for number in 0..3 * MOST {
             passes.keep(&number.to_string(), pass(at(100)));
         }

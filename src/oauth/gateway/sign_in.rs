@@ -35,6 +35,17 @@ pub struct Started {
     pub cookie: OpaqueToken,
     /// How long both are good.
     pub lifetime: Duration,
+    /// Whether the browser has a session cookie of the app's that opens nothing any more.
+    pub stale: bool,
+}
+
+/// The cookies of a browser at an app's host.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The state cookie.
+    pub state: Option<&'a str>,
+    /// The app's session cookie.
+    pub session: Option<&'a str>,
 }
 
 /// Begins a sign-in. A browser that is on its way already keeps its cookie, so that each of its tabs arrives.
@@ -44,11 +55,15 @@ pub struct Started {
 pub async fn start(
     app: &GatewayApp,
     to: Option<&str>,
-    cookie: Option<&str>,
+    shown: Shown<'_>,
     provider: &Provider,
     now: Timestamp,
 ) -> Result<Started, OAuthError> {
-    let cookie = cookie.and_then(|value| OpaqueToken::parse(Kind::AppState, value));
+    let stale = match shown.session {
+        Some(session) => visit(&mut provider.store.read().await?, session, app, provider, now).await?.is_none(),
+        None => false,
+    };
+    let cookie = shown.state.and_then(|value| OpaqueToken::parse(Kind::AppState, value));
     let cookie = cookie.unwrap_or_else(|| OpaqueToken::mint(Kind::AppState));
     let lifetime = provider.config.sessions.authorize_request_ttl;
     let state = OpaqueToken::mint(Kind::AppFlow);
@@ -73,7 +88,7 @@ pub async fn start(
     ];
     let query = Params::of(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()).encoded();
     let location = format!("{}?{query}", provider.config.issuer_url("/oauth2/authorize"));
-    Ok(Started { location, cookie, lifetime })
+    Ok(Started { location, cookie, lifetime, stale })
 }
 
 /// Who comes to the callback, and with what.
@@ -81,10 +96,8 @@ pub async fn start(
 pub struct Returning<'a> {
     /// The answer of the authorization endpoint.
     pub params: &'a Params,
-    /// The state cookie.
-    pub state_cookie: Option<&'a str>,
-    /// The app's session cookie that was there before.
-    pub cookie: Option<&'a str>,
+    /// Its cookies; that of the app may be one that was there before.
+    pub shown: Shown<'a>,
     /// The address.
     pub address: IpAddr,
     /// The browser's own description of itself.
@@ -129,7 +142,7 @@ pub async fn arrive(
 ) -> Result<Arrived, OAuthError> {
     provider.must_be_fresh(now)?;
     let origin = origin_of(app, provider);
-    let there_before = match returning.cookie {
+    let there_before = match returning.shown.session {
         Some(cookie) => visit(&mut provider.store.read().await?, cookie, app, provider, now).await?,
         None => None,
     };
@@ -187,6 +200,8 @@ pub async fn arrive(
         Ok(standing) => standing,
         Err(error) => return Ok(Arrived::Refused { error, location }),
     };
+    // In a unit of its own, since who holds several grants takes the older first, and the older one must not end before the code
+    // has proven good. If it comes to nothing, the older visit lives as long as its session, as it would have without this one.
     if let Some(before) = there_before.filter(|before| *before != standing.grant.id) {
         provider.store.write(async move |tx| replace(tx, &before, now).await).await?;
     }
@@ -201,7 +216,7 @@ async fn begun(
     now: Timestamp,
 ) -> Result<Option<(AppFlow, OpaqueToken, OpaqueToken)>, StoreError> {
     let state = returning.params.get("state").and_then(|state| OpaqueToken::parse(Kind::AppFlow, state));
-    let browser = returning.state_cookie.and_then(|cookie| OpaqueToken::parse(Kind::AppState, cookie));
+    let browser = returning.shown.state.and_then(|cookie| OpaqueToken::parse(Kind::AppState, cookie));
     let (Some(state), Some(browser)) = (state, browser) else { return Ok(None) };
     let found = gateway_flows::find(&mut provider.store.read().await?, &AppFlowId::new(state.id())).await?;
     let own = found.filter(|flow| {

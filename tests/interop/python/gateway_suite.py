@@ -190,9 +190,6 @@ http {{
             proxy_set_header X-Forwarded-Host "";
             proxy_set_header X-Forwarded-For $remote_addr;
         }}
-        location /forward-auth/ {{
-            return 404;
-        }}
     }}
 }}
 """)
@@ -308,14 +305,32 @@ def stories(frontdesk: subprocess.Popen) -> None:
             for path in ("/.frontdesk/", "/.frontdesk/other", "/.frontdesk-ask"):
                 assert person.get(path).status_code == 404, path
             assert "/login" == person.get("/login").json()["path"], "the app's own page"
+        with check("no path leads past the app to the question itself"):
+            # A script of the app's can send these, with a cookie that it cannot read.
+            for kind in ("envoy", "traefik", "nginx"):
+                for way in ("/..%2f..%2f.frontdesk/start", "/%2e%2e%2f%2e%2e/.frontdesk/x", "/../../.frontdesk/start", "%2f..%2f..%2f.frontdesk/logout"):
+                    status, headers = raw(f"/forward-auth/{kind}{way}", {"Cookie": person.browser.cookie_header("notes.shop.test")})
+                    assert "x-auth-token" not in headers and status in (303, 400, 404), (kind, way, status, headers)
+        with check("a picture signs nobody out, nor does a page that is fetched ahead"):
+            picture = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "image"}
+            ahead = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document", "Sec-Purpose": "prefetch"}
+            for asked in (picture, ahead):
+                answer = person.browser.request("GET", f"{app}/.frontdesk/logout", asked)
+                assert (answer.status_code, "Set-Cookie" in answer.headers) == (400, False), answer.headers
+            assert person.get("/data").status_code == 200
         with check("a sign-out at the house is felt at the next request"):
             person.browser.act(f"{issuer}/logout", until="signed-out")
             assert person.get("/data").status_code == 401
             answer = person.browser.request("GET", f"{app}/", {"Sec-Fetch-Mode": "navigate"})
             assert answer.status_code == 302 and answer.headers["Location"].startswith(f"{app}/.frontdesk/start?to="), answer.headers
+        with check("the cookie that opens nothing any more goes with the first step of the next sign-in"):
+            assert "__Host-Http-fa=" in person.browser.cookie_header("notes.shop.test")
+            person.browser.request("GET", answer.headers["Location"], {"Sec-Fetch-Mode": "navigate"})
+            left = person.browser.cookie_header("notes.shop.test")
+            assert "__Host-Http-fa=" not in left and "__Host-Http-fa-state=" in left, left
         with check("a sign-out at the app ends the sign-in at the house"):
             assert person.navigate(f"{app}/again").json()["path"] == "/again"
-            answer = person.browser.request("GET", f"{app}/.frontdesk/logout", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
+            answer = person.browser.request("GET", f"{app}/.frontdesk/logout", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"})
             assert answer.status_code == 303 and answer.headers["Location"].startswith(f"{issuer}/oauth2/logout?id_token_hint="), answer.headers
             assert person.get("/data").status_code == 401
             back, pages = person.browser.act(answer.headers["Location"])
@@ -347,8 +362,11 @@ def stories(frontdesk: subprocess.Popen) -> None:
             requests.post(f"{issuer}/oauth2/revoke", data={"token": bearer}, auth=("program", settings["client_secret"]), timeout=30, verify=certificate).raise_for_status()
             assert call(bearer).status_code == 401
         with check("the question itself is not to be asked from outside"):
-            answer = requests.get(f"{issuer}/forward-auth/nginx", headers={"X-Original-URL": f"{app}/"}, timeout=30, verify=certificate)
-            assert answer.status_code == 404
+            bearer = token("notes:read")
+            for path in ("nginx", "traefik", "envoy/", "envoy/..%2f.."):
+                asked = {"Authorization": f"Bearer {bearer}", "X-Original-URL": f"{app}/", "X-Forwarded-Host": host}
+                answer = requests.get(f"{issuer}/forward-auth/{path}", headers=asked, timeout=30, verify=certificate)
+                assert answer.status_code == 403 and "X-Auth-Token" not in answer.headers, (path, answer.headers)
 
     with tests.flow("trouble") as check:
         person = Person()
@@ -364,6 +382,19 @@ def stories(frontdesk: subprocess.Popen) -> None:
 
 def authorize() -> str:
     return f"response_type=code&client_id=notes-gate&redirect_uri={app}/.frontdesk/callback&scope=openid&code_challenge={'A' * 43}&code_challenge_method=S256"
+
+
+def raw(path: str, headers: dict) -> tuple[int, dict]:
+    """Asks the app's host for a path as it is written here; libraries tidy paths up."""
+    context = ssl.create_default_context(cafile=str(certificate))
+    with socket.create_connection(("127.0.0.1", https), timeout=30) as plain_socket, context.wrap_socket(plain_socket, server_hostname="notes.shop.test") as tls:
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        tls.sendall("\r\n".join(lines).encode())
+        got = b""
+        while part := tls.recv(4096):
+            got += part
+    first, *rest = got.split(b"\r\n\r\n")[0].decode().split("\r\n")
+    return int(first.split()[1]), {name.lower(): value for name, value in (line.split(": ", 1) for line in rest)}
 
 
 def socket_opens(cookie: str) -> bool:

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{ALICE, Answer, BOB, Guest, NOTES, PROXY, Proxy, TestProvider, WIKI, query_of};
+use crate::support::{ALICE, Answer, BOB, Guest, NOTES, PASSWORD, PROXY, Proxy, TestProvider, WIKI, query_of};
 
 /// Fails unless the proxy lets it pass as this person.
 async fn expect_pass(provider: &TestProvider, answer: Answer, name: &str) -> Value {
@@ -81,7 +81,7 @@ async fn a_sign_out_is_felt_at_the_next_request() {
     let other = provider.guest(NOTES);
     other.arrive("/", BOB).await;
     let session = "(SELECT id FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'alice'))";
-    for end in ["at the house", "by an admin", "the grant", "disabled", "idle", "too old"] {
+    for end in ["at the house", "by an admin", "the grant", "disabled", "idle", "too old", "a new password"] {
         assert!(!is_in(&guest).await, "{end}");
         guest.arrive("/", ALICE).await;
         assert!(is_in(&guest).await, "{end}");
@@ -100,6 +100,15 @@ async fn a_sign_out_is_felt_at_the_next_request() {
                 // The house still knows the person; at the app nobody is.
             }
             "disabled" => provider.disable(ALICE).await,
+            // Changed elsewhere: the browser that does it stays signed in at the house.
+            "a new password" => {
+                let elsewhere = provider.browser();
+                elsewhere.sign_in(ALICE).await;
+                let page = elsewhere.go("/account/password").await;
+                let new = "another fine password";
+                let fields = [("current_password", PASSWORD), ("new_password", new), ("repeat_password", new)];
+                elsewhere.submit(&page, "/account/password", &fields).await.expect_at("/account");
+            }
             "idle" => {
                 let sql = format!("UPDATE sessions SET idle_expires_at = {} WHERE id IN {session}", provider.now());
                 provider.run(&sql).await;
@@ -127,6 +136,58 @@ async fn an_app_that_is_switched_off_lets_nobody_pass() {
     provider.disable_client("notes-gate").await;
     assert!(!is_in(&notes).await);
     assert!(is_in(&wiki).await);
+}
+
+#[tokio::test]
+async fn an_app_whose_api_is_switched_off_lets_nobody_pass() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let (notes, wiki) = (provider.guest(NOTES), provider.guest(WIKI));
+    notes.arrive("/", ALICE).await;
+    wiki.arrive("/", ALICE).await;
+    let shown = format!("Bearer {}", provider.client("program").own_token("notes:app").await);
+    provider.disable_resource("https://notes.shop.test").await;
+    provider.follow_changes().await;
+    for proxy in Proxy::ALL {
+        notes.go(proxy, "/").await.expect(403);
+        provider.asked_by(proxy, ("GET", NOTES, "/"), &[("authorization", &shown)]).await.expect(403);
+    }
+    assert!(is_in(&wiki).await);
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_in_the_settings_any_more_lets_nobody_pass() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let (notes, wiki) = (provider.guest(NOTES), provider.guest(WIKI));
+    notes.arrive("/", ALICE).await;
+    wiki.arrive("/", ALICE).await;
+    let later = provider.twin(|config| config.gateway.apps.retain(|app| app.host == WIKI)).await;
+    for proxy in Proxy::ALL {
+        let (gone, left) = (notes.cookies(), wiki.cookies());
+        later.asked_by(proxy, ("GET", NOTES, "/"), &[("cookie", &gone)]).await.expect(403);
+        later.asked_by(proxy, ("GET", WIKI, "/"), &[("cookie", &left)]).await.expect(200);
+    }
+    // Nor is the visit worth anything to the client that took the place of the one it was made for.
+    let changed = provider.twin(|config| config.gateway.apps[0].client_id = "wiki-gate".to_owned()).await;
+    let cookies = notes.cookies();
+    changed.asked_by(Proxy::Nginx, ("GET", NOTES, "/"), &[("cookie", &cookies)]).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_cookie_that_opens_nothing_goes_with_the_next_sign_in() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let guest = provider.guest(NOTES);
+    guest.arrive("/", ALICE).await;
+    let start = async || {
+        let start = provider.guest(NOTES).go(Proxy::Traefik, "/").await.header("location").to_owned();
+        guest.at_app(&start, &[]).await.expect(303).set_cookies().len()
+    };
+    assert_eq!(start().await, 1, "who is signed in stays so, whatever another tab begins");
+    assert!(is_in(&guest).await);
+    let page = guest.browser.go("/logout").await;
+    guest.browser.submit(&page, "/logout", &[]).await;
+    assert_eq!(start().await, 2);
+    assert!(!guest.cookies().contains("__Host-Http-fa="), "{}", guest.cookies());
+    assert!(guest.cookies().contains("__Host-Http-fa-state="));
 }
 
 #[tokio::test]
@@ -263,7 +324,7 @@ async fn a_person_who_stays_signed_in_stays_so_at_the_app() {
     let provider = TestProvider::with_apps_behind_a_proxy().await;
     let guest = provider.guest(NOTES);
     let page = guest.browser.go("/login").await;
-    let fields = [("username", ALICE), ("password", crate::support::PASSWORD), ("remember", "1")];
+    let fields = [("username", ALICE), ("password", PASSWORD), ("remember", "1")];
     guest.browser.submit(&page, "/login", &fields).await.expect_at("/account");
     let start = guest.go(Proxy::Traefik, "/").await.header("location").to_owned();
     let callback = guest.sign_in_at(&start, ALICE).await;

@@ -1,6 +1,6 @@
 //! What each proxy is told who asks about a request that may not pass.
 
-use crate::support::{NOTES, PROXY, Proxy, TestProvider};
+use crate::support::{INSIDE, NOTES, PROXY, Proxy, TestProvider};
 
 const NAVIGATION: (&str, &str) = ("sec-fetch-mode", "navigate");
 
@@ -81,6 +81,7 @@ async fn who_shows_nothing_good_too_often_is_told_to_wait() {
     let guest = provider.guest(NOTES);
     guest.arrive("/", "alice").await;
     let from = [
+        INSIDE,
         ("x-forwarded-for", "198.51.100.9"),
         ("authorization", "Bearer x"),
         ("x-original-url", "https://notes.shop.test/"),
@@ -90,9 +91,22 @@ async fn who_shows_nothing_good_too_often_is_told_to_wait() {
         last = provider.send_from(PROXY, "/forward-auth/nginx", &from).await.status.as_u16();
     }
     assert_eq!(last, 429);
-    // In the same network whoever shows something waits too; elsewhere nobody does, and neither does who has yet to sign in.
-    guest.ask(Proxy::Nginx, ("GET", "/"), &[("x-forwarded-for", "198.51.100.10")]).await.expect(429);
+    // In the same network strangers who show something wait too; elsewhere nobody does, and neither does who has yet to sign in.
+    let here = [("x-forwarded-for", "198.51.100.10")];
+    guest.ask(Proxy::Nginx, ("GET", "/"), &here).await.expect(429);
     guest.go(Proxy::Nginx, "/").await.expect(200);
+    // Who passed lately is no stranger, as a person and as a program, until that is over.
+    for _ in 0..200 {
+        guest.ask(Proxy::Nginx, ("GET", "/picture"), &here).await.expect(200);
+    }
+    let shown = format!("Bearer {}", provider.client("program").own_token("notes:app").await);
+    let program = [("authorization", shown.as_str()), here[0]];
+    provider.asked_by(Proxy::Nginx, ("GET", NOTES, "/"), &program).await.expect(429);
+    provider.asked_by(Proxy::Nginx, ("GET", NOTES, "/"), &program[..1]).await.expect(200);
+    provider.asked_by(Proxy::Nginx, ("GET", NOTES, "/"), &program).await.expect(200);
+    let page = guest.browser.go("/logout").await;
+    guest.browser.submit(&page, "/logout", &[]).await;
+    guest.ask(Proxy::Nginx, ("GET", "/"), &here).await.expect(429);
     let nothing = [("x-forwarded-for", "198.51.100.9")];
     provider.asked_by(Proxy::Nginx, ("GET", NOTES, "/"), &nothing).await.expect(401);
 }

@@ -1,6 +1,6 @@
 //! Forward-auth in hostile hands: who asks, for which host, with what; and the sign-in that other people's browsers are led into.
 
-use crate::support::{ALICE, Answer, BOB, Guest, NOTES, PROXY, Proxy, TestProvider, WIKI, query_of};
+use crate::support::{ALICE, Answer, BOB, Guest, INSIDE, NOTES, PROXY, Proxy, TestProvider, WIKI, query_of};
 
 const NAVIGATION: (&str, &str) = ("sec-fetch-mode", "navigate");
 
@@ -20,18 +20,56 @@ async fn only_a_proxy_that_the_operator_named_is_answered() {
     let cookies = guest.cookies();
     let headers = [
         ("host", NOTES),
-        ("x-forwarded-host", NOTES),
         ("x-forwarded-for", "10.0.0.1"),
         ("x-original-url", "https://notes.shop.test/"),
         ("cookie", cookies.as_str()),
+        ("x-forwarded-host", NOTES),
     ];
-    for path in ["/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/envoy/"] {
-        provider.send_from(PROXY, path, &headers).await.expect(200);
+    for (path, headers) in [
+        ("/forward-auth/nginx", &headers[..4]),
+        ("/forward-auth/traefik", &headers),
+        ("/forward-auth/envoy/", &headers[..4]),
+    ] {
+        provider.send_from(PROXY, path, headers).await.expect(200);
         // Not even loopback, on https.
         for stranger in ["192.0.2.7:1", "127.0.0.1:1", "[::1]:1"] {
-            let answer = provider.send_from(stranger, path, &headers).await.expect(403);
-            assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("x-auth")), "{answer:#?}");
+            expect_nothing(&provider.send_from(stranger, path, headers).await);
         }
+    }
+}
+
+fn expect_nothing(answer: &Answer) {
+    assert_eq!(answer.status, 403, "{answer:#?}");
+    assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("x-auth")), "{answer:#?}");
+}
+
+#[tokio::test]
+async fn what_a_proxy_hands_on_is_not_its_own_question() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let guest = provider.guest(NOTES);
+    guest.arrive("/", ALICE).await;
+    let cookies = guest.cookies();
+    let shown = [("cookie", cookies.as_str()), ("x-original-url", "https://notes.shop.test/"), NAVIGATION];
+    // By the issuer's own name, whatever else the request says of hosts, and however the proxy wrote it down.
+    for named in [
+        &[("host", "id.shop.test"), ("x-forwarded-host", NOTES)][..],
+        &[("host", "ID.shop.test:8443"), ("x-forwarded-host", NOTES)],
+        &[("host", "id.shop.test.")],
+        &[("host", "frontdesk"), ("x-forwarded-host", "id.shop.test")],
+        &[("host", NOTES), ("x-forwarded-host", "id.shop.test")],
+        &[("host", NOTES), ("x-forwarded-host", "notes.shop.test, id.shop.test")],
+    ] {
+        for path in ["/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/envoy/"] {
+            expect_nothing(&provider.send_from(PROXY, path, &[&shown, named].concat()).await);
+        }
+    }
+    // By the way of the sign-in on the app's host, where a proxy that reads paths otherwise than we do leads this here.
+    let way = [("host", NOTES), ("x-forwarded-host", NOTES)];
+    for path in ["/forward-auth/nginx", "/forward-auth/envoy/..%2f..%2f.frontdesk/start", "/forward-auth/envoy/"] {
+        expect_nothing(&provider.send_from(PROXY, path, &[&shown[..], &way].concat()).await);
+    }
+    for proxy in Proxy::ALL {
+        guest.go(proxy, "/").await.expect(200);
     }
 }
 
@@ -49,8 +87,8 @@ async fn a_host_that_is_no_apps_is_refused_and_so_is_none() {
         }
     }
     for path in ["/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/envoy/"] {
-        provider.send_from(PROXY, path, &good).await.expect(403);
-        let two = [("host", "id.shop.test"), ("x-forwarded-host", "notes.shop.test, evil.test"), good[0]];
+        provider.send_from(PROXY, path, &[&good[..], &[INSIDE]].concat()).await.expect(403);
+        let two = [INSIDE, ("x-forwarded-host", "notes.shop.test, evil.test"), good[0]];
         provider.send_from(PROXY, path, &two).await.expect(403);
     }
     // Written in another way it is the same host.
@@ -139,7 +177,13 @@ async fn on_an_apps_host_nothing_else_of_ours_is_served() {
         for (from, headers) in [
             (PROXY, &[("host", NOTES), ("accept", "text/html")][..]),
             (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", NOTES), ("accept", "text/html")]),
+            (PROXY, &[("host", NOTES), ("x-forwarded-host", "id.shop.test"), ("accept", "text/html")]),
+            // What can be read in two ways, one of them an app's, and what cannot be read.
+            (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", "id.shop.test, notes.shop.test")]),
+            (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", NOTES), ("x-forwarded-host", "id.shop.test")]),
+            (PROXY, &[("host", "id.shop.test"), ("x-forwarded-host", "x@id.shop.test")]),
             ("192.0.2.7:1", &[("host", "NOTES.shop.test:443"), ("accept", "text/html")]),
+            ("192.0.2.7:1", &[("host", "notes.shop.test."), ("accept", "text/html")]),
         ] {
             let answer = provider.send_from(from, path, headers).await.expect(404);
             assert!(answer.body.is_empty() && answer.set_cookies().is_empty(), "{path}: {answer:#?}");
@@ -308,6 +352,27 @@ async fn a_foreign_page_signs_nobody_out() {
         guest.browser.come(&location).await.expect(200).expect_text("id=\"logout-confirm\"");
         guest.go(Proxy::Nginx, "/").await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn what_a_page_loads_by_itself_signs_nobody_out() {
+    let provider = TestProvider::with_apps_behind_a_proxy().await;
+    let guest = provider.guest(NOTES);
+    guest.arrive("/", ALICE).await;
+    let own = ("sec-fetch-site", "same-origin");
+    for headers in [
+        &[own, ("sec-fetch-dest", "image")][..],
+        &[own, ("sec-fetch-dest", "iframe")],
+        &[own, ("sec-fetch-dest", "empty")],
+        &[own, ("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")],
+    ] {
+        let answer = guest.at_app("https://notes.shop.test/.frontdesk/logout", headers).await.expect(400);
+        assert!(answer.set_cookies().is_empty() && answer.header("location").is_empty(), "{answer:#?}");
+        guest.go(Proxy::Nginx, "/").await.expect(200);
+    }
+    let going = [own, ("sec-fetch-dest", "document")];
+    guest.at_app("https://notes.shop.test/.frontdesk/logout", &going).await.expect(303);
+    expect_stranger(&guest).await;
 }
 
 #[tokio::test]

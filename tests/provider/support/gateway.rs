@@ -19,6 +19,9 @@ pub(crate) const WIKI: &str = "wiki.shop.test";
 /// Where the proxy speaks from.
 pub(crate) const PROXY: &str = "10.0.0.1:50000";
 
+/// Where the proxy asks, past the issuer's own name.
+pub(crate) const INSIDE: (&str, &str) = ("host", "10.0.0.5:8080");
+
 /// Which protocol a proxy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proxy {
@@ -82,11 +85,12 @@ impl TestProvider {
         let mut all = headers.to_vec();
         let (own, asked_at) = match proxy {
             Proxy::Nginx => {
-                all.extend([("x-original-url", url.as_str()), ("x-original-method", method)]);
+                all.extend([INSIDE, ("x-original-url", url.as_str()), ("x-original-method", method)]);
                 (Method::GET, "/forward-auth/nginx".to_owned())
             }
             Proxy::Traefik => {
                 all.extend([
+                    INSIDE,
                     ("x-forwarded-proto", "https"),
                     ("x-forwarded-host", host),
                     ("x-forwarded-uri", path),

@@ -18,7 +18,7 @@ pub(crate) use answer::{Answer, encode, query_of};
 pub(crate) use browser::{Browser, Page};
 pub(crate) use database::TestDatabase;
 pub(crate) use forger::{Forger, claims_of};
-pub(crate) use gateway::{Guest, NOTES, PROXY, Proxy, WIKI};
+pub(crate) use gateway::{Guest, INSIDE, NOTES, PROXY, Proxy, WIKI};
 pub(crate) use house::{ADMIN, ALICE, BOB, PASSWORD};
 pub(crate) use provider::{MASTER, TestProvider, on_https};
 pub(crate) use relying_party::{Code, RelyingParty, Tokens};

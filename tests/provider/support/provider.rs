@@ -20,7 +20,7 @@ use frontdesk::http::doors::Doors;
 use frontdesk::http::router::router;
 use frontdesk::keys::vault::Vault;
 use frontdesk::oauth::registration::{Declaration, House, Registrar, ResourceMetadata};
-use frontdesk::store::{Store, Tx};
+use frontdesk::store::{Store, Tx, resources};
 use frontdesk::tokens::revoke::{self, What};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -267,6 +267,13 @@ impl TestProvider {
             })
             .await;
         assert!(disabled.unwrap());
+    }
+
+    /// Takes an API out of service, as the command line would. This process has not heard of it yet.
+    pub(crate) async fn disable_resource(&self, identifier: &str) {
+        let (identifier, now) = (identifier.to_owned(), self.app().clock.now());
+        let work = async move |tx: &mut Tx| resources::disable(tx, &identifier, now).await;
+        assert!(self.app().store.write(work).await.unwrap());
     }
 
     /// Ends one grant, as the status of a token would be ended by an admin.
