@@ -22,4 +22,18 @@ CREATE TABLE outbox (
     outcome TEXT
 );
 CREATE INDEX outbox_due ON outbox (client_id, not_before) WHERE finished_at IS NULL;
+-- Those first that were tried least, so that one which an app cannot digest keeps nothing else back.
+CREATE INDEX outbox_next ON outbox (client_id, attempts, not_before) WHERE finished_at IS NULL;
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Apps that could not be told, until they take something: all processes leave them in peace at the same time.
+CREATE TABLE outbox_rests (
+    client_id TEXT NOT NULL PRIMARY KEY,
+    -- Rests in a row.
+    rests BIGINT NOT NULL,
+    -- Notices in a row that the app answered otherwise than it should.
+    stumbles BIGINT NOT NULL,
+    -- Not to be called before.
+    rests_until BIGINT NOT NULL
+);
+CREATE INDEX outbox_rests_until ON outbox_rests (rests_until);

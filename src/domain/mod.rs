@@ -20,6 +20,7 @@ pub mod grant;
 pub mod id;
 pub mod language;
 pub mod origin;
+pub mod patience;
 pub mod pkce;
 pub mod rate_limit;
 pub mod redirect_uri;

@@ -1,11 +1,11 @@
 //! Tells relying apps what waits in the outbox: sign-outs (OpenID Connect Back-Channel Logout 1.0). Every process does it. A lease
 //! for each app keeps two from telling the same one at once, and passes on what a process that was killed has left.
 //!
-//! Nothing in the database waits for a call. An app that does not answer is given a rest, in which nothing is tried in vain, and
-//! is given up after an hour.
+//! Nothing in the database waits for a call. A notice that an app cannot digest is tried again later, and keeps nothing else back. An
+//! app that does not answer is given a rest, in which no process calls it, and hears of everything as soon as it is back
+//! (`domain/patience.rs`).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -17,11 +17,12 @@ use super::follow_changes::in_time;
 use crate::app::App;
 use crate::domain::client::Client;
 use crate::domain::id::ClientId;
+use crate::domain::patience::{Failure, MOST_TRIES, Patience};
 use crate::domain::time::Timestamp;
 use crate::domain::web_uri::WebUri;
 use crate::store::audit::{self, Event};
 use crate::store::outbox::{self, Notice, Outcome};
-use crate::store::{StoreError, Tx, clients, leases};
+use crate::store::{StoreError, Tx, clients, leases, outbox_rests};
 use crate::tokens::logout::LogoutClaims;
 
 const EVERY: Duration = Duration::from_millis(500);
@@ -35,12 +36,6 @@ const LEASE: Duration = Duration::from_secs(15);
 const TURN: usize = 50;
 /// And how long that may take: an app that is slow holds nobody up.
 const LONGEST_TURN: Duration = Duration::from_secs(5);
-/// How long an app rests after failures in a row.
-const RESTS: [Duration; 4] =
-    [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(2_700)];
-const MOST_TRIES: u32 = 5;
-/// After that, who has failed so often is given up.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// Delivers until told to stop.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -83,12 +78,10 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Brings notices to apps, and remembers who does not answer.
+/// Brings notices to apps.
 #[derive(Debug)]
 pub struct Courier {
     app: Arc<App>,
-    /// How often an app failed in a row.
-    failures: Mutex<HashMap<ClientId, u32>>,
 }
 
 /// What came of a try.
@@ -96,7 +89,7 @@ enum Tried {
     /// The app has it, or does not want it.
     Over(Outcome, Option<u16>),
     /// The app failed.
-    Failed(Option<u16>),
+    Failed(Failure, Option<u16>),
     /// It was not tried: nothing here signs, or the process stops.
     Not,
 }
@@ -104,8 +97,8 @@ enum Tried {
 impl Courier {
     /// Over a house.
     #[must_use]
-    pub fn new(app: Arc<App>) -> Self {
-        Self { app, failures: Mutex::default() }
+    pub const fn new(app: Arc<App>) -> Self {
+        Self { app }
     }
 
     /// The apps for which something is due.
@@ -134,7 +127,7 @@ impl Courier {
             };
             match tried {
                 Tried::Over(outcome, status) => self.finish(notice, outcome, status).await?,
-                Tried::Failed(status) => self.rest(notice, status).await?,
+                Tried::Failed(failure, status) => self.failed(notice, failure, status).await?,
                 Tried::Not => break,
             }
         }
@@ -180,19 +173,21 @@ impl Courier {
                     answer = ?String::from_utf8_lossy(&answer.body),
                     "an app did not take a logout token"
                 );
-                // §2.8: the app looked at it and refuses it, and would do so again.
-                if answer.status == 400 {
-                    Tried::Over(Outcome::Refused, Some(400))
-                } else {
-                    Tried::Failed(Some(answer.status))
+                match answer.status {
+                    // §2.8: the app looked at it and refuses it, and would do so again.
+                    400 => Tried::Over(Outcome::Refused, Some(400)),
+                    // It has too much to do, or a proxy speaks for it.
+                    status @ (429 | 502 | 503 | 504) => {
+                        Tried::Failed(Failure::Away { retry_after: answer.retry_after }, Some(status))
+                    }
+                    status => Tried::Failed(Failure::Stumbled, Some(status)),
                 }
             }
-            Some(Err(_)) => Tried::Failed(None),
+            Some(Err(_)) => Tried::Failed(Failure::Away { retry_after: None }, None),
         }
     }
 
     async fn finish(&self, notice: Notice, outcome: Outcome, status: Option<u16>) -> Result<(), StoreError> {
-        self.answered(&notice.client_id);
         let now = self.app.clock.now();
         if outcome == Outcome::Refused {
             alarm(&notice.client_id, outcome, 1);
@@ -205,42 +200,47 @@ impl Courier {
                 if is_ours && outcome == Outcome::Refused {
                     record(tx, &notice, tries, outcome, status, now).await?;
                 }
-                Ok(())
+                if outcome == Outcome::NotWanted {
+                    return Ok(());
+                }
+                let Some(patience) = outbox_rests::find(tx, &notice.client_id).await? else { return Ok(()) };
+                // The app is there again, and hears of everything.
+                if patience.is_with_the_app() {
+                    outbox::bring_forward(tx, &notice.client_id, now).await?;
+                }
+                outbox_rests::forget(tx, &notice.client_id).await
             })
             .await
     }
 
-    /// After a failure: the notice is put off or given up, and the app is left in peace for a while.
-    async fn rest(&self, notice: Notice, status: Option<u16>) -> Result<(), StoreError> {
-        let now = self.app.clock.now();
-        let failures = self.failed(&notice.client_id);
-        let tries = notice.attempts + 1;
-        let late = now.minus(LONGEST_WAIT);
-        let is_over = tries >= MOST_TRIES || (failures >= MOST_TRIES && notice.created_at <= late);
-        let to = notice.client_id.clone();
-        if is_over {
-            alarm(&to, Outcome::GivenUp, 1);
-        }
-        self.app
+    /// After a failure: the notice is tried again later or given up, and the app may be given a rest.
+    async fn failed(&self, notice: Notice, failure: Failure, status: Option<u16>) -> Result<(), StoreError> {
+        let (now, to) = (self.app.clock.now(), notice.client_id.clone());
+        let (patience, is_given_up) = self
+            .app
             .store
             .write(async move |tx| {
-                if !is_over {
-                    return outbox::try_again(tx, &notice.id, tries, now.plus(pause_after(tries))).await;
+                let before = outbox_rests::find(tx, &notice.client_id).await?.unwrap_or(Patience::unspent());
+                let patience = before.after(failure, notice.attempts == 0, now);
+                outbox_rests::save(tx, &notice.client_id, patience).await?;
+                let tries = notice.attempts + 1;
+                if tries < MOST_TRIES {
+                    outbox::try_again(tx, &notice.id, tries, patience.try_again_at(tries, now)).await?;
+                    return Ok((patience, false));
                 }
-                if outbox::finish(tx, &notice.id, tries, Outcome::GivenUp, now).await? {
+                let is_ours = outbox::finish(tx, &notice.id, tries, Outcome::GivenUp, now).await?;
+                if is_ours {
                     record(tx, &notice, tries, Outcome::GivenUp, status, now).await?;
                 }
-                Ok(())
+                Ok((patience, is_ours))
             })
             .await?;
-        if failures >= MOST_TRIES {
-            self.give_up(&to, late).await?;
+        if is_given_up {
+            alarm(&to, Outcome::GivenUp, 1);
         }
-        loop {
-            let (to, pause) = (to.clone(), pause_after(failures));
-            if !self.app.store.write(async move |tx| outbox::put_off(tx, &to, pause, now).await).await? {
-                return Ok(());
-            }
+        match patience.gives_up_from_before(now) {
+            Some(late) => self.give_up(&to, late).await,
+            None => Ok(()),
         }
     }
 
@@ -268,17 +268,6 @@ impl Courier {
             }
         }
     }
-
-    fn failed(&self, to: &ClientId) -> u32 {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(to.clone()).or_default();
-        *count = count.saturating_add(1);
-        *count
-    }
-
-    fn answered(&self, to: &ClientId) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(to);
-    }
 }
 
 /// Where a client is told, if it is there and wants to be.
@@ -289,12 +278,6 @@ fn wish(client: Option<&Client>) -> Option<(&Client, &WebUri)> {
 
 fn lease(to: &ClientId) -> String {
     format!("deliver {to}")
-}
-
-fn pause_after(failures: u32) -> Duration {
-    let place = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-    let [.., longest] = RESTS;
-    RESTS.get(place).copied().unwrap_or(longest)
 }
 
 const UNDELIVERED: &str = "logout.undelivered";

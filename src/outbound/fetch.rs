@@ -33,6 +33,8 @@ const PORT: u16 = 443;
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// When it wants to be asked again, where it names seconds (`Retry-After`).
+    pub retry_after: Option<Duration>,
     /// The beginning of the body.
     pub body: Vec<u8>,
 }
@@ -159,7 +161,13 @@ impl Outbound {
             tracing::warn!(address = uri.as_str(), error = %chain(&error.without_url()), "an app did not answer");
             NoAnswer
         })?;
-        let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
+        let retry_after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            retry_after: retry_after.map(Duration::from_secs),
+            body: Vec::new(),
+        };
         // The status is what counts; a body that does not come to its end is not waited for.
         while let Ok(Some(chunk)) = response.chunk().await {
             let room = MOST_OF_AN_ANSWER.saturating_sub(answer.body.len());
@@ -375,8 +383,19 @@ mod tests {
         let location = format!("HTTP/1.1 307 x\r\nlocation: http://127.0.0.1:{inside}/\r\ncontent-length: 0\r\n\r\n");
         let (port, _) = listener("127.0.0.1:0", Box::leak(location.into_boxed_str())).await;
         let answer = named(port).post_form(&uri(&format!("http://127.0.0.1:{port}/")), "a=b".to_owned()).await.unwrap();
-        assert_eq!(answer, Answer { status: 307, body: Vec::new() });
+        assert_eq!(answer, Answer { status: 307, retry_after: None, body: Vec::new() });
         assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_says_when_to_come_back() {
+        for (said, seconds) in [("120", Some(120)), ("Wed, 18 Nov 2026 11:06:40 GMT", None), ("-1", None)] {
+            let text = format!("HTTP/1.1 503 x\r\nretry-after: {said}\r\ncontent-length: 0\r\n\r\n");
+            let (port, _) = listener("127.0.0.1:0", Box::leak(text.into_boxed_str())).await;
+            let call = uri(&format!("http://127.0.0.1:{port}/"));
+            let answer = named(port).post_form(&call, String::new()).await.unwrap();
+            assert_eq!(answer.retry_after, seconds.map(Duration::from_secs), "{said}");
+        }
     }
 
     #[tokio::test]

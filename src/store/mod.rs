@@ -31,6 +31,7 @@ pub mod mac_roots;
 pub mod nodes;
 pub mod orphans;
 pub mod outbox;
+pub mod outbox_rests;
 pub mod passwords;
 pub mod people_page;
 pub mod purge;

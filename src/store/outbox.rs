@@ -1,7 +1,5 @@
 //! What is still to be told to relying apps. A row names what happened, never a secret; what is sent is made when it is sent.
 
-use std::time::Duration;
-
 use super::{Db, StoreError, Tx, on};
 use crate::domain::grant::EndReason;
 use crate::domain::id::{ClientId, GrantId, SessionId, Sid, Subject, UserId};
@@ -88,7 +86,7 @@ impl Outcome {
 const LOGOUT: &str = "logout";
 /// Comes after every id.
 const LAST: &str = "z";
-/// How many waiting notices of an app are put off in one unit of work.
+/// How many waiting notices of an app are touched in one unit of work.
 const BATCH: i64 = 500;
 
 /// Notices of a sign-out, one for each session and app. Written in the unit of work that ends them.
@@ -176,9 +174,11 @@ const DUE: &str = "WITH RECURSIVE waiting (client_id) AS ( \
        SELECT w.client_id, (SELECT MIN(o.not_before) FROM outbox o WHERE o.finished_at IS NULL AND o.client_id = w.client_id) \
          FROM waiting w WHERE w.client_id IS NOT NULL \
      ) \
-     SELECT client_id FROM firsts WHERE not_before <= $1 ORDER BY not_before, client_id LIMIT $2";
+     SELECT f.client_id FROM firsts f WHERE f.not_before <= $1 \
+       AND NOT EXISTS (SELECT 1 FROM outbox_rests r WHERE r.client_id = f.client_id AND r.rests_until > $1) \
+     ORDER BY f.not_before, f.client_id LIMIT $2";
 
-/// The apps for which something is due, those first whose notices have waited longest.
+/// The apps for which something is due and which do not rest, those first whose notices have waited longest.
 ///
 /// # Errors
 /// If the database refuses.
@@ -188,19 +188,18 @@ pub async fn due(db: &mut Db, now: Timestamp, most: u32) -> Result<Vec<ClientId>
     Ok(rows.into_iter().map(|(id,)| ClientId::new(id)).collect())
 }
 
-/// The notice for an app that is due first.
+const NEXT: &str = "SELECT id, sid, sub, created_at, attempts FROM outbox \
+     WHERE client_id = $1 AND finished_at IS NULL AND not_before <= $2 \
+       AND NOT EXISTS (SELECT 1 FROM outbox_rests r WHERE r.client_id = $1 AND r.rests_until > $2) \
+     ORDER BY attempts, not_before LIMIT 1";
+
+/// What an app is to be told next, unless it rests: what was tried least, and of that the oldest.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn next(db: &mut Db, client: &ClientId, now: Timestamp) -> Result<Option<Notice>, StoreError> {
-    let row: Option<(String, String, String, i64, i64)> = on!(db, |db| sqlx::query_as(
-        "SELECT id, sid, sub, created_at, attempts FROM outbox \
-         WHERE client_id = $1 AND finished_at IS NULL AND not_before <= $2 ORDER BY not_before LIMIT 1"
-    )
-    .bind(client.as_str())
-    .bind(now.as_seconds())
-    .fetch_optional(db)
-    .await)?;
+    let row: Option<(String, String, String, i64, i64)> =
+        on!(db, |db| sqlx::query_as(NEXT).bind(client.as_str()).bind(now.as_seconds()).fetch_optional(db).await)?;
     Ok(row.map(|(id, sid, sub, created_at, attempts)| Notice {
         id,
         client_id: client.clone(),
@@ -249,24 +248,21 @@ pub async fn try_again(tx: &mut Tx, id: &str, attempts: u32, not_before: Timesta
         .map(drop))
 }
 
-/// Puts off what else is due for an app that does not answer, a batch at a time: nothing is tried in vain for each of them. True:
-/// there is more.
+/// Makes due what was put off for an app, since it is back. Of more than a batch the rest waits for its own time.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn put_off(tx: &mut Tx, client: &ClientId, pause: Duration, now: Timestamp) -> Result<bool, StoreError> {
-    let hit = on!(tx, |db| sqlx::query(
-        "UPDATE outbox SET not_before = $3 WHERE id IN (SELECT id FROM outbox \
-         WHERE client_id = $1 AND finished_at IS NULL AND not_before <= $2 ORDER BY not_before LIMIT $4)"
+pub async fn bring_forward(tx: &mut Tx, client: &ClientId, now: Timestamp) -> Result<(), StoreError> {
+    on!(tx, |db| sqlx::query(
+        "UPDATE outbox SET not_before = $2 WHERE id IN (SELECT id FROM outbox \
+         WHERE client_id = $1 AND finished_at IS NULL AND not_before > $2 ORDER BY not_before LIMIT $3)"
     )
     .bind(client.as_str())
     .bind(now.as_seconds())
-    .bind(now.plus(pause).as_seconds())
     .bind(BATCH)
     .execute(db)
     .await
-    .map(|done| done.rows_affected()))?;
-    Ok(i64::try_from(hit).is_ok_and(|hit| hit >= BATCH))
+    .map(drop))
 }
 
 /// Gives up a batch of what has waited for an app since before a moment. How many there were.

@@ -21,6 +21,9 @@ const NODE_KEPT: i64 = 600;
 /// Longer than any token of a grant that ended with the list's day, and than anybody's picture of the list.
 const STATUS_LIST_KEPT: i64 = 2 * 3600;
 
+/// Longer than a notice waits for its next try.
+const REST_KEPT: i64 = 3600;
+
 /// Longer than a key signs, so that an app which fetches the key set once a month is known.
 const SIGHTING_KEPT: i64 = 90 * DAY;
 
@@ -61,13 +64,15 @@ pub enum Expiring {
     Canaries,
     /// What others were told, or could not be told.
     Outbox,
+    /// How often apps failed that nobody has tried to tell anything for long.
+    OutboxRests,
     /// Processes that ended without a word.
     Nodes,
 }
 
 impl Expiring {
     /// All of them, children before parents.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AuthorizeRequests,
         Self::GatewayFlows,
         Self::Codes,
@@ -85,6 +90,7 @@ impl Expiring {
         Self::Addresses,
         Self::Canaries,
         Self::Outbox,
+        Self::OutboxRests,
         Self::Nodes,
     ];
 
@@ -172,6 +178,11 @@ impl Expiring {
                 "DELETE FROM outbox WHERE id IN \
                  (SELECT id FROM outbox WHERE finished_at <= $1 ORDER BY finished_at LIMIT $2)",
                 DAY,
+            ),
+            Self::OutboxRests => (
+                "DELETE FROM outbox_rests WHERE client_id IN \
+                 (SELECT client_id FROM outbox_rests WHERE rests_until <= $1 ORDER BY rests_until LIMIT $2)",
+                REST_KEPT,
             ),
             Self::Nodes => (
                 "DELETE FROM nodes WHERE process IN (SELECT process FROM nodes WHERE seen_at <= $1 ORDER BY seen_at LIMIT $2)",
