@@ -313,16 +313,73 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_for_an_app_is_not_walked_to_find_that_something_is_due() {
+    async fn apps_that_rest_are_not_due_and_are_told_nothing() {
+        let store = TestStore::open().await;
+        store
+            .run(
+                "INSERT INTO outbox (id, kind, client_id, session_id, sid, sub, created_at, not_before, attempts) VALUES \
+                 ('1', 'logout', 'a', 's', 's', 'u', 0, 0, 0), ('2', 'logout', 'b', 's', 's', 'u', 0, 0, 0), \
+                 ('3', 'logout', 'c', 's', 's', 'u', 0, 0, 0)",
+            )
+            .await;
+        store
+            .run("INSERT INTO outbox_rests (client_id, rests, stumbles, rests_until) VALUES ('a', 1, 0, 9), ('c', 0, 1, 0)")
+            .await;
+        for (now, expected) in [(8, &["b", "c"][..]), (9, &["a", "b", "c"])] {
+            let (mut db, now) = (store.read().await.unwrap(), Timestamp::from_seconds(now));
+            let mut told = due(&mut db, now, 10).await.unwrap();
+            assert_eq!(told.iter().map(ClientId::as_str).collect::<Vec<_>>(), expected);
+            told.clear();
+            for client in ["a", "b", "c"].map(ClientId::new) {
+                if next(&mut db, &client, now).await.unwrap().is_some() {
+                    told.push(client);
+                }
+            }
+            assert_eq!(told.iter().map(ClientId::as_str).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_app_is_told_first_what_was_tried_least_and_of_that_the_oldest() {
+        let store = TestStore::open().await;
+        store
+            .run(
+                "INSERT INTO outbox (id, kind, client_id, session_id, sid, sub, created_at, not_before, attempts) VALUES \
+                 ('tried', 'logout', 'a', 's', 's', 'u', 0, 0, 1), ('later', 'logout', 'a', 's', 's', 'u', 0, 99, 0), \
+                 ('new', 'logout', 'a', 's', 's', 'u', 0, 8, 0), ('old', 'logout', 'a', 's', 's', 'u', 0, 7, 0), \
+                 ('often', 'logout', 'a', 's', 's', 'u', 0, 0, 3), ('other', 'logout', 'b', 's', 's', 'u', 0, 0, 0)",
+            )
+            .await;
+        let (client, now) = (ClientId::new("a"), Timestamp::from_seconds(50));
+        let mut order = Vec::new();
+        while let Some(notice) = next(&mut store.read().await.unwrap(), &client, now).await.unwrap() {
+            order.push(notice.id.clone());
+            store.write(async move |tx| finish(tx, &notice.id, 1, Outcome::Delivered, now).await).await.unwrap();
+        }
+        assert_eq!(order, ["old", "new", "tried", "often"]);
+        store.write(async move |tx| bring_forward(tx, &ClientId::new("a"), now).await).await.unwrap();
+        let found = next(&mut store.read().await.unwrap(), &client, now).await.unwrap().unwrap();
+        assert_eq!(found.id, "later");
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_an_app_is_not_walked_to_find_that_something_is_due_or_what() {
         let store = TestStore::open().await;
         if !store.url().starts_with("sqlite") {
             return;
         }
-        let plan = store.plan(DUE).await;
-        let of_outbox = plan.iter().filter(|step| step.contains("outbox") || step.contains(" o "));
-        for step in of_outbox {
-            assert!(step.contains("SEARCH") && step.contains("INDEX outbox_due"), "{plan:#?}");
+        for (text, index) in [(DUE, "INDEX outbox_due"), (NEXT, "INDEX outbox_next")] {
+            let plan = store.plan(text).await;
+            let of_outbox: Vec<_> =
+                plan.iter().filter(|step| step.contains(" outbox ") || step.contains(" o ")).collect();
+            assert!(!of_outbox.is_empty(), "{plan:#?}");
+            for step in of_outbox {
+                assert!(step.contains("SEARCH") && step.contains(index), "{plan:#?}");
+            }
+            let rests: Vec<_> = plan.iter().filter(|step| step.contains(" r ")).collect();
+            assert!(rests.len() == 1 && rests[0].contains("SEARCH r USING"), "{plan:#?}");
         }
-        assert!(plan.iter().any(|step| step.contains("outbox_due")), "{plan:#?}");
+        let sorted = store.plan(NEXT).await;
+        assert!(!sorted.iter().any(|step| step.contains("TEMP B-TREE")), "{sorted:#?}");
     }
 }

@@ -4,6 +4,7 @@ mod account_room;
 mod admin_api;
 mod admin_api_keys;
 mod admin_room;
+mod apps_that_fail;
 mod audience;
 mod authorize_ways;
 mod canary;

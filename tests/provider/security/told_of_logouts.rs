@@ -1,22 +1,10 @@
 //! Row 99: apps that are slow, broken or lead elsewhere when they are told that somebody signed out. Row 125: apps that would have us
 //! call what only we can reach; what is refused when the connection is made has its tests beside `outbound/fetch.rs`.
 
-use frontdesk::domain::origin::Origin;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{ALICE, BOB, TestProvider, Told};
-
-async fn house(told: &Told) -> TestProvider {
-    let origin = told.origin().to_owned();
-    let provider = TestProvider::with(|config| config.outbound.allow = vec![Origin::parse(&origin).unwrap()]).await;
-    let app = json!({
-        "application_type": "web", "redirect_uris": ["https://office.example/callback"], "first_party": true,
-        "scope": "openid", "backchannel_logout_uri": format!("{origin}/told"),
-    });
-    provider.register("office", app).await;
-    provider
-}
 
 async fn signed_out(provider: &TestProvider, name: &str) {
     let (office, browser) = (provider.client("office"), provider.browser());
@@ -27,7 +15,7 @@ async fn signed_out(provider: &TestProvider, name: &str) {
 #[tokio::test]
 async fn row_99_an_app_that_fails_is_told_again_with_the_same_jti_until_it_listens() {
     let told = Told::answering(&["500 x", "302 Found\r\nlocation: https://evil.example/", "200 OK"]).await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     let courier = provider.courier();
     signed_out(&provider, ALICE).await;
     courier.deliver().await;
@@ -56,12 +44,12 @@ async fn row_99_an_app_that_fails_is_told_again_with_the_same_jti_until_it_liste
 #[tokio::test]
 async fn row_99_an_app_that_never_listens_is_given_up_within_an_hour_and_that_is_audited() {
     let told = Told::answering(&["404 x"]).await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     let courier = provider.courier();
     signed_out(&provider, ALICE).await;
     let began = provider.now();
     let mut tries = Vec::new();
-    while provider.number("SELECT COUNT(*) FROM outbox WHERE finished_at IS NULL").await > 0 {
+    while provider.waiting().await > 0 {
         courier.deliver().await;
         if told.requests().len() > tries.len() {
             tries.push(provider.now() - began);
@@ -80,7 +68,7 @@ async fn row_99_an_app_that_never_listens_is_given_up_within_an_hour_and_that_is
 #[tokio::test]
 async fn row_99_a_token_that_an_app_refuses_is_not_sent_again() {
     let told = Told::answering(&["400 Bad Request\r\nx: y", "200 OK"]).await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     let courier = provider.courier();
     signed_out(&provider, ALICE).await;
     courier.deliver().await;
@@ -98,7 +86,7 @@ async fn row_99_a_token_that_an_app_refuses_is_not_sent_again() {
 #[tokio::test]
 async fn row_99_nobody_who_signs_out_waits_for_an_app_that_is_silent() {
     let told = Told::silent().await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     signed_out(&provider, ALICE).await;
     let courier = provider.courier();
     let mut tasks = JoinSet::new();
@@ -113,7 +101,7 @@ async fn row_99_nobody_who_signs_out_waits_for_an_app_that_is_silent() {
 #[tokio::test]
 async fn row_99_an_app_that_is_silent_rests_and_is_not_called_for_each_that_waits() {
     let told = Told::closed().await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     let courier = provider.courier();
     for name in [ALICE, BOB, ALICE, BOB] {
         signed_out(&provider, name).await;
@@ -122,8 +110,9 @@ async fn row_99_an_app_that_is_silent_rests_and_is_not_called_for_each_that_wait
     let tried = "SELECT COUNT(*) FROM outbox WHERE attempts = 1";
     assert_eq!(provider.number(tried).await, 1);
     assert_eq!(provider.number("SELECT COUNT(*) FROM outbox WHERE attempts = 0").await, 3);
-    let early = format!("SELECT COUNT(*) FROM outbox WHERE not_before < {}", provider.now() + 10);
-    assert_eq!(provider.number(&early).await, 0);
+    provider.advance(9).await;
+    courier.deliver().await;
+    assert_eq!(provider.number("SELECT COUNT(*) FROM outbox WHERE attempts = 0").await, 3);
     // All of them come to an end.
     for _ in 0..200 {
         provider.advance(120).await;
@@ -136,7 +125,7 @@ async fn row_99_an_app_that_is_silent_rests_and_is_not_called_for_each_that_wait
 #[tokio::test]
 async fn row_99_two_processes_tell_an_app_one_at_a_time() {
     let told = Told::silent().await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     let twin = provider.twin(|_| ()).await;
     let (first, second) = (provider.courier(), twin.courier());
     signed_out(&provider, ALICE).await;
@@ -160,7 +149,7 @@ async fn row_99_two_processes_tell_an_app_one_at_a_time() {
 #[tokio::test]
 async fn row_125_an_app_that_moved_into_our_network_is_not_called() {
     let told = Told::answering(&["200 OK"]).await;
-    let provider = house(&told).await;
+    let provider = TestProvider::telling(&told).await;
     signed_out(&provider, ALICE).await;
     // The same rows under settings that no longer name the origin: it is loopback like any other.
     provider.twin(|config| config.outbound.allow = Vec::new()).await.courier().deliver().await;

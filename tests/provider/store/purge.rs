@@ -157,3 +157,23 @@ async fn sign_ins_at_apps_go_with_their_time_or_their_grant() {
     assert_eq!(batch(&rows, Expiring::Grants, later(37 * DAY)).await, 1);
     assert_eq!(rows.number("SELECT COUNT(*) FROM gateway_sessions").await, 0);
 }
+
+#[tokio::test]
+async fn what_apps_were_told_goes_after_a_day_and_how_they_failed_after_an_hour() {
+    let rows = Rows::open().await;
+    let at = NOW.as_seconds();
+    for row in [
+        format!(
+            "INSERT INTO outbox (id, kind, client_id, session_id, sid, sub, created_at, not_before, attempts, finished_at) \
+             VALUES ('1', 'logout', 'a', 's', 's', 'u', 0, 0, 1, {at}), ('2', 'logout', 'a', 's', 's', 'u', 0, 0, 1, NULL)"
+        ),
+        format!("INSERT INTO outbox_rests (client_id, rests, stumbles, rests_until) VALUES ('a', 1, 0, {at})"),
+    ] {
+        rows.database.run(&row).await;
+    }
+    for (of, kept) in [(Expiring::Outbox, DAY), (Expiring::OutboxRests, 3_600)] {
+        assert_eq!(batch(&rows, of, later(kept - 1)).await, 0, "{of:?}");
+        assert_eq!(batch(&rows, of, later(kept)).await, 1, "{of:?}");
+    }
+    assert_eq!(rows.number("SELECT COUNT(*) FROM outbox").await, 1, "what waits stays");
+}

@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use frontdesk::domain::origin::Origin;
 use frontdesk::jobs::deliver::Courier;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -27,6 +31,13 @@ impl ToldRequest {
     pub(crate) fn logout_token(&self) -> String {
         self.body.strip_prefix("logout_token=").expect("the form has one field").to_owned()
     }
+
+    /// The `sid` in the token, unchecked.
+    pub(crate) fn sid(&self) -> String {
+        let token = self.logout_token();
+        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&claims).unwrap()["sid"].as_str().unwrap().to_owned()
+    }
 }
 
 /// A listener on loopback.
@@ -44,17 +55,27 @@ struct Heard {
 }
 
 /// What the listener does with who comes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Manner {
     /// Answers with one status line after the other, with the last for ever.
     Answers(&'static [&'static str]),
+    /// Answers by the `sid`.
+    Decides(Arc<Deciding>),
     Silent,
 }
+
+/// The status line for a `sid`; `None`: hangs up.
+type Deciding = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 
 impl Told {
     /// Answers with these status lines, the last for ever.
     pub(crate) async fn answering(lines: &'static [&'static str]) -> Self {
         Self::listen(Manner::Answers(lines), None).await
+    }
+
+    /// Answers with the status line for the `sid`; `None`: hangs up.
+    pub(crate) async fn deciding(line: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self::listen(Manner::Decides(Arc::new(line)), None).await
     }
 
     /// Hears and never answers.
@@ -91,7 +112,7 @@ impl Told {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (heard, tls) = (hearing.clone(), tls.clone());
+                let (heard, tls, manner) = (hearing.clone(), tls.clone(), manner.clone());
                 tokio::spawn(async move {
                     match tls {
                         None => hear::<TcpStream>(stream, manner, &heard).await,
@@ -127,6 +148,11 @@ impl Told {
         self.requests().len()
     }
 
+    /// Of which sessions it heard, in that order.
+    pub(crate) fn sids(&self) -> Vec<String> {
+        self.requests().iter().map(ToldRequest::sid).collect()
+    }
+
     /// Waits until a request is heard that nobody waited for yet.
     pub(crate) async fn somebody_came(&self) {
         self.heard.came.notified().await;
@@ -154,19 +180,21 @@ async fn hear<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, manner: Manner, 
             break ToldRequest { head: format!("{head}\r\n"), body: body.to_owned() };
         }
     };
+    let sid = request.sid();
     let count = {
         let mut requests = heard.requests.lock().unwrap();
         requests.push(request);
         requests.len()
     };
     heard.came.notify_one();
-    match manner {
+    let line = match manner {
         Manner::Silent => std::future::pending().await,
-        Manner::Answers(lines) => {
-            let line = lines.get(count - 1).or(lines.last()).unwrap();
-            let answer = format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
+        Manner::Answers(lines) => Some(*lines.get(count - 1).or(lines.last()).unwrap()),
+        Manner::Decides(line) => line(&sid),
+    };
+    if let Some(line) = line {
+        let answer = format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let _ = stream.write_all(answer.as_bytes()).await;
     }
 }
 
@@ -183,6 +211,35 @@ impl Delivery {
 }
 
 impl TestProvider {
+    /// A house in which the app `office` is told there.
+    pub(crate) async fn telling(told: &Told) -> Self {
+        let origin = told.origin().to_owned();
+        let provider = Self::with(|config| config.outbound.allow = vec![Origin::parse(&origin).unwrap()]).await;
+        let app = json!({
+            "application_type": "web", "redirect_uris": ["https://office.example/callback"], "first_party": true,
+            "scope": "openid", "backchannel_logout_uri": format!("{origin}/told"),
+        });
+        provider.register("office", app).await;
+        provider
+    }
+
+    /// As if these sessions had just ended, of which `office` shall hear.
+    pub(crate) async fn ended(&self, sids: &[&str]) {
+        for sid in sids {
+            self.run(&format!(
+                "INSERT INTO outbox (id, kind, client_id, session_id, sid, sub, created_at, not_before, attempts) \
+                 VALUES ('{sid}', 'logout', 'office', '{sid}', '{sid}', 'sub', {now}, {now}, 0)",
+                now = self.now()
+            ))
+            .await;
+        }
+    }
+
+    /// How many notices wait.
+    pub(crate) async fn waiting(&self) -> i64 {
+        self.number("SELECT COUNT(*) FROM outbox WHERE finished_at IS NULL").await
+    }
+
     /// The job that tells apps.
     pub(crate) fn courier(&self) -> Delivery {
         Delivery(Courier::new(self.app().clone()))
