@@ -14,6 +14,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Pauses after failures in a row.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(2_700)];
+/// An app may ask for a rest as long as that: what waits for it shall still come to its end within two hours.
+const LONGEST_WISH: Duration = Duration::from_secs(600);
 /// So many notices in a row that an app cannot digest say that it can digest nothing.
 const BROKEN: u32 = 5;
 
@@ -59,7 +61,7 @@ impl Patience {
         let is_longer = self.rests == 0 || is_first_try || self.is_with_the_app();
         let rests = self.rests.saturating_add(u32::from(is_longer));
         let pause = match failure {
-            Failure::Away { retry_after: Some(wished) } => pause_after(rests).max(wished.min(pause_after(u32::MAX))),
+            Failure::Away { retry_after: Some(wished) } => pause_after(rests).max(wished.min(LONGEST_WISH)),
             _ => pause_after(rests),
         };
         Self { rests, stumbles, rests_until: now.plus(pause) }
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_app_may_ask_for_a_longer_rest_but_not_for_an_endless_one() {
-        for (wished, rests) in [(0, 10), (9, 10), (120, 120), (1_000_000, 2_700)] {
+        for (wished, rests) in [(0, 10), (9, 10), (120, 120), (1_000_000, 600)] {
             let failure = Failure::Away { retry_after: Some(Duration::from_secs(wished)) };
             assert_eq!(rest(after(&[(failure, true)])), rests, "{wished}");
         }
