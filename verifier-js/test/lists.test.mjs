@@ -125,6 +125,25 @@ test("a list that has ended is fetched whole", async () => {
   assert.equal(await reasonOf(verifier, good), undefined);
 });
 
+test("304 counts only when the list was named, and a list that is about to end is fetched whole", async () => {
+  const all = await seen({}, statusList([12], { ttl: 100, version: 1 }));
+  const { documents, verifier } = all;
+  const unchanged = () => new Response(null, { status: 304 });
+  documents.set(LIST, unchanged);
+  await polled(all, 100);
+  assert.deepEqual([verifier.metrics().lists.notModified, verifier.metrics().lists.failures], [0, 1]);
+  documents.set(LIST, statusList([12], { ttl: 100, version: 2, exp: START + 450 }), { etag: '"two"' });
+  await polled(all, 1);
+  // From 201 there are two more polls before the end, from 301 only one.
+  documents.set(LIST, ({ headers }) => (headers.has("if-none-match") ? unchanged() : new Response(statusList([13], { version: 3, iat: START + 300 }))));
+  await polled(all, 100);
+  assert.equal(await reasonOf(verifier, good), undefined);
+  assert.equal(verifier.metrics().lists.notModified, 1);
+  await polled(all, 100);
+  assert.equal(await reasonOf(verifier, good), "revoked");
+  verifier.close();
+});
+
 test("a log that fails does no harm", async () => {
   const { documents, verifier } = house({
     log: () => {
@@ -354,7 +373,76 @@ test("a denied key is refused at once, for tokens and lists, and for 48 hours", 
   const late = accessToken({ exp: START + 1_000_000 }, { key: stolen });
   assert.equal(await reasonOf(verifier, late), "denied_key");
   clock.advance(1);
+  assert.equal(verifier.metrics().deniedKeys, 0);
   assert.notEqual(await reasonOf(verifier, late), "denied_key");
+});
+
+test("the keys are fetched again when one is denied, and saying it again is no news", async () => {
+  const stolen = newKey("k2");
+  const all = await seen({}, statusList([12]), { jwks: { keys: [KEY.jwk, stolen.jwk] } });
+  const { clock, documents, verifier } = all;
+  documents.set(LIST, statusList([12], { version: 2, denied_kids: ["k2"] }));
+  await polled(all);
+  await until(() => documents.count(JWKS) === 2);
+  documents.set(LIST, statusList([12], { version: 3, denied_kids: ["k2"] }));
+  for (let round = 0; round < 3; round += 1) await polled(all);
+  assert.equal(documents.count(JWKS), 2);
+  // As often as it fails.
+  documents.set(JWKS, null).set(LIST, statusList([12], { version: 4, denied_kids: ["k2", "k3"] }));
+  await polled(all);
+  await until(() => verifier.metrics().keys.failures === 1);
+  await settle();
+  documents.set(JWKS, JSON.stringify({ keys: [KEY.jwk] }));
+  clock.advance(10);
+  await until(() => verifier.metrics().keys.count === 1);
+  verifier.close();
+});
+
+test("an older version denies no key", async () => {
+  const stolen = newKey("k2");
+  const all = await seen({}, statusList([12], { version: 5 }), { jwks: { keys: [KEY.jwk, stolen.jwk] } });
+  const { documents, verifier } = all;
+  documents.set(LIST, statusList([12], { version: 4, denied_kids: ["k2"] }));
+  await polled(all);
+  assert.equal(await reasonOf(verifier, accessToken(LATER, { key: stolen })), undefined);
+  assert.deepEqual([verifier.metrics().deniedKeys, documents.count(JWKS)], [0, 1]);
+  const { fetched, failures } = verifier.metrics().lists;
+  assert.deepEqual([fetched, failures], [1, 1]);
+  verifier.close();
+});
+
+test("a list that a stolen key signed gives way to one that denies the key, whatever its version", async () => {
+  const stolen = newKey("k2");
+  const forged = statusList([], { version: 2 ** 40, exp: START + 90_000, key: stolen });
+  const all = await seen({}, forged, { jwks: { keys: [KEY.jwk, stolen.jwk] } });
+  const { documents, verifier } = all;
+  documents.set(LIST, statusList([13], { version: 2, denied_kids: ["k2"] }));
+  await polled(all);
+  assert.equal(await reasonOf(verifier, good), "revoked");
+  assert.equal(verifier.metrics().deniedKeys, 1);
+  documents.set(LIST, forged);
+  await polled(all);
+  assert.equal(await reasonOf(verifier, good), "revoked");
+  verifier.close();
+});
+
+test("a list whose key is denied while it is checked is not believed", async () => {
+  const stolen = newKey("k2");
+  const other = `${ISSUER}/status/8`;
+  const { clock, documents, verifier } = house();
+  await verifier.warmUp();
+  clock.advance(10);
+  let answer;
+  documents.set(JWKS, () => new Promise((resolve) => (answer = resolve)));
+  documents.set(LIST, statusList([], { key: stolen, denied_kids: ["k1"] }));
+  documents.set(other, statusList([], { uri: other, denied_kids: ["k2"] }));
+  const first = reasonOf(verifier, good);
+  await until(() => answer);
+  assert.equal(await reasonOf(verifier, refersTo(1, LATER, other)), undefined);
+  answer(new Response(JSON.stringify({ keys: [KEY.jwk, stolen.jwk] })));
+  assert.equal(await first, "unavailable");
+  assert.equal(await reasonOf(verifier, refersTo(1, LATER, other)), undefined, "the thief cannot turn the tables");
+  verifier.close();
 });
 
 test("what a stolen key signed before is not believed any more", async () => {
@@ -362,10 +450,22 @@ test("what a stolen key signed before is not believed any more", async () => {
   const other = `${ISSUER}/status/8`;
   const all = await seen({}, statusList([12], { key: stolen }), { jwks: { keys: [KEY.jwk, stolen.jwk] } });
   const { documents, verifier } = all;
-  documents.set(other, statusList([], { uri: other, denied_kids: ["k2"] }));
+  documents.set(other, statusList([], { uri: other, denied_kids: ["k2"] })).set(LIST, null);
   assert.equal(await reasonOf(verifier, refersTo(1, {}, other)), undefined);
-  documents.set(LIST, null);
   assert.equal(await reasonOf(verifier, good), "unavailable");
+});
+
+test("in place of what a stolen key signed another list is fetched at once", async () => {
+  const stolen = newKey("k2");
+  const other = `${ISSUER}/status/8`;
+  const all = await seen({}, statusList([], { key: stolen }), { jwks: { keys: [KEY.jwk, stolen.jwk] } });
+  const { documents, verifier } = all;
+  documents.set(other, statusList([], { uri: other, denied_kids: ["k2"] })).set(LIST, statusList([13]));
+  assert.equal(await reasonOf(verifier, refersTo(1, {}, other)), undefined);
+  await until(() => verifier.metrics().lists.count === 2);
+  assert.equal(documents.count(LIST), 2);
+  assert.equal(await reasonOf(verifier, good), "revoked");
+  verifier.close();
 });
 
 test("with the policy off nobody asks for a list", async () => {
