@@ -317,7 +317,7 @@ async fn what_ends_in_batches_is_told_once_for_each_session_and_app() {
 async fn the_rest_is_what_was_granted_by_then() {
     let store = house().await;
     many(&store).await;
-    store.run("UPDATE grants SET created_at = 1800000001 WHERE id = 'm4498'").await;
+    store.run("UPDATE grants SET created_at = 1800000001 WHERE id = 'm998'").await;
     let client = ClientId::new("c1");
     let of = client.clone();
     let first =
@@ -325,8 +325,8 @@ async fn the_rest_is_what_was_granted_by_then() {
     assert!(first.more);
     end_rest(&store, &Whole::Client(client), EndReason::Admin, "cli", NOW).await.unwrap();
     let left = "SELECT id FROM grants WHERE client_id = 'c1' AND ended_at IS NULL AND expires_at > 1800000000";
-    assert_eq!(store.texts(left).await, ["m4498"]);
-    assert_eq!(store.texts("SELECT id FROM refresh_families WHERE id = 'm4498' AND ended_at IS NULL").await, ["m4498"]);
+    assert_eq!(store.texts(left).await, ["m998"]);
+    assert_eq!(store.texts("SELECT id FROM refresh_families WHERE id = 'm998' AND ended_at IS NULL").await, ["m998"]);
 }
 
 #[tokio::test]
