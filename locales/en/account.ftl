@@ -6,7 +6,7 @@ account-apps = Connected apps
 account-to-admin = Administration
 
 notice-password-changed = Your password is changed. You were signed out everywhere else.
-notice-session-ended = That session has ended. Apps on that device lose their access within seconds.
+notice-session-ended = That session has ended. Apps used in it lose their access within seconds, except those that you let keep it while you are away.
 notice-others-ended = You are signed out everywhere else.
 notice-app-withdrawn = The app has no access any more. Services that it used refuse it within seconds.
 
@@ -39,7 +39,7 @@ sessions-signed-in = Signed in on { $date }
 sessions-end = End session
 sessions-only-this = You are signed in on this device only.
 sessions-end-others-title = Lost a device, or used a shared one?
-sessions-end-others-what = This ends every session but this one. Apps on those devices lose their access, too.
+sessions-end-others-what = This ends every session but this one. Apps used in them lose their access, except those that you let keep it while you are away: withdraw these under “Connected apps”.
 sessions-end-others = Sign out everywhere else
 
 apps-title = Connected apps

@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::OpaqueToken;
 use crate::store::audit::{self, Event};
 use crate::store::{Tx, passwords, sessions, users};
-use crate::tokens::revoke::{self, Ended, What};
+use crate::tokens::revoke::{self, Ended, What, Whole};
 
 /// A wish for another password.
 #[derive(Debug)]
@@ -87,7 +87,9 @@ impl Accounts {
         };
         let cookie = renewed(&session.id)?;
         let digest = cookie.digest();
-        let (accounts, user, stored) = (self.clone(), proof.user.id, proof.stored);
+        let whole = Whole::SessionsOf { user: proof.user.id.clone(), keep: Some(session.id.clone()) };
+        let actor = format!("user:{}", proof.user.id);
+        let (accounts, user, stored, by) = (self.clone(), proof.user.id, proof.stored, actor.clone());
         let work = async move |tx: &mut Tx| {
             if !users::touch_active(tx, &user).await? {
                 return Ok(None);
@@ -97,15 +99,18 @@ impl Accounts {
                 return Ok(None);
             }
             sealed_hash::put(tx, &accounts.0.vault, &user, &hash, now).await?;
-            let actor = format!("user:{user}");
             let what = What::SessionsOf { user: &user, keep: Some(&session.id) };
-            let ended = revoke::end(tx, what, EndReason::PasswordChanged, &actor, now).await?;
+            let ended = revoke::end(tx, what, EndReason::PasswordChanged, &by, now).await?;
             let data = proof.origin.data().into();
-            let event = Event { actor: &actor, action: "user.change_password", subject: user.as_str(), data };
+            let event = Event { actor: &by, action: "user.change_password", subject: user.as_str(), data };
             audit::record(tx, &event, now).await?;
             Ok(Some(ended))
         };
-        Ok(self.0.store.write(work).await?.map_or(Changed::Gone, |ended| Changed::Changed { cookie, ended }))
+        let Some(ended) = self.0.store.write(work).await? else { return Ok(Changed::Gone) };
+        if ended.more {
+            revoke::end_rest(&self.0.store, &whole, EndReason::PasswordChanged, &actor, now).await?;
+        }
+        Ok(Changed::Changed { cookie, ended })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{Kind, OpaqueToken};
 use crate::store::{Db, Store, StoreError, Tx, sessions};
-use crate::tokens::revoke::{self, Ended, What};
+use crate::tokens::revoke::{self, Ended, What, Whole};
 
 pub use crate::store::sessions::live_of;
 
@@ -112,9 +112,20 @@ pub async fn end_one(
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn end_others(tx: &mut Tx, user: &UserId, present: &SessionId, now: Timestamp) -> Result<Ended, StoreError> {
-    let what = What::SessionsOf { user, keep: Some(present) };
-    revoke::end(tx, what, EndReason::SignedOut, &format!("user:{user}"), now).await
+pub async fn end_others(store: &Store, user: &UserId, present: &SessionId, now: Timestamp) -> Result<(), StoreError> {
+    let (whose, keep, actor) = (user.clone(), present.clone(), format!("user:{user}"));
+    let by = actor.clone();
+    let ended = store
+        .write(async move |tx| {
+            let what = What::SessionsOf { user: &whose, keep: Some(&keep) };
+            revoke::end(tx, what, EndReason::SignedOut, &by, now).await
+        })
+        .await?;
+    if ended.more {
+        let whole = Whole::SessionsOf { user: user.clone(), keep: Some(present.clone()) };
+        revoke::end_rest(store, &whole, EndReason::SignedOut, &actor, now).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -217,7 +228,7 @@ mod tests {
         assert_eq!(end(&alice, &sessions[0]).await.unwrap().sessions, sessions[..1]);
         assert_eq!(end(&alice, &sessions[0]).await, None);
         let (user, present) = (alice.clone(), sessions[1].clone());
-        house.store.write(async move |tx| end_others(tx, &user, &present, NOW).await).await.unwrap();
+        end_others(&house.store, &user, &present, NOW).await.unwrap();
         assert_eq!(live(&alice).await, sessions[1..2]);
         assert_eq!(live(&bob).await, sessions[3..]);
     }

@@ -17,9 +17,10 @@ use crate::keys::roots::Roots;
 use crate::keys::verify::VerifyFor;
 use crate::oauth::pointer::{self, Bearer};
 use crate::oauth::provider::Provider;
-use crate::store::{Store, clients, grants, refresh_families, sessions};
+use crate::oauth::registration::Registrar;
+use crate::store::{Store, Tx, clients, grants, refresh_families, sessions};
 use crate::tokens::refresh;
-use crate::tokens::revoke::{self, Ended, What, Whole};
+use crate::tokens::revoke::{self, AccessTokens, Ended, What, Whole};
 
 const ACTOR: &str = "cli";
 
@@ -83,63 +84,83 @@ async fn revoke(context: &Context, store: &Store, arguments: &Revoke) -> Result<
         }
         Of { .. } => end_of_token(context, store, now).await?,
     };
-    let (sessions, grants) = ended;
-    say(format!("ended: {sessions} sessions, {grants} grants; APIs that poll hear of it within seconds"));
-    arguments.format.print(&json!({ "sessions": sessions, "grants": grants }), String::new)
+    let Done { sessions, grants, own } = ended;
+    let own_tokens = if own { ", and the tokens that the client got for itself" } else { "" };
+    say(format!("ended: {sessions} sessions, {grants} grants{own_tokens}; APIs that poll hear of it within seconds"));
+    let told = json!({ "sessions": sessions, "grants": grants, "own_tokens": own });
+    arguments.format.print(&told, String::new)
+}
+
+/// What was ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    sessions: usize,
+    grants: usize,
+    /// Whether the tokens that a client got for itself are revoked.
+    own: bool,
 }
 
 /// Something to end.
 #[derive(Debug, Clone)]
 enum Target {
     User(UserId),
-    Client(ClientId),
     Session(SessionId),
     Grant(GrantId),
 }
 
-/// Ends it, however much it is. How many sessions, and how many grants.
-async fn end(store: &Store, target: Target, now: Timestamp) -> Result<(usize, usize), Failure> {
+/// Ends it, however much it is.
+async fn end(store: &Store, target: Target, now: Timestamp) -> Result<Done, Failure> {
     let whole = match &target {
         Target::User(user) => Some(Whole::User(user.clone())),
-        Target::Client(client) => Some(Whole::Client(client.clone())),
-        Target::Session(_) | Target::Grant(_) => None,
+        Target::Session(session) => Some(Whole::Session(session.clone())),
+        Target::Grant(_) => None,
     };
-    let Ended { sessions, grants } = store
+    let ended = store
         .write(async move |tx| {
             let what = match &target {
                 Target::User(user) => What::User(user),
-                Target::Client(client) => What::Client(client),
                 Target::Session(session) => What::Session(session),
                 Target::Grant(grant) => What::Grant(grant),
             };
             revoke::end(tx, what, EndReason::Admin, ACTOR, now).await
         })
         .await?;
-    let rest = match whole {
+    with_rest(store, ended, whole, now).await
+}
+
+/// Ends what one unit of work left over.
+async fn with_rest(store: &Store, ended: Ended, whole: Option<Whole>, now: Timestamp) -> Result<Done, Failure> {
+    let rest = match whole.filter(|_| ended.more) {
         Some(whole) => revoke::end_rest(store, &whole, EndReason::Admin, ACTOR, now).await?,
         None => 0,
     };
-    Ok((sessions.len(), grants.len() + rest))
+    Ok(Done { sessions: ended.sessions.len(), grants: ended.grants.len() + rest, own: false })
 }
 
 /// Ends all that a client was granted, and its own tokens.
-async fn end_client(context: &Context, store: &Store, id: &str, now: Timestamp) -> Result<(usize, usize), Failure> {
+async fn end_client(context: &Context, store: &Store, id: &str, now: Timestamp) -> Result<Done, Failure> {
     let id = ClientId::new(id);
     let known = clients::find(&mut store.read().await?, &id).await?;
     known.ok_or_else(|| Failure::failed(format!("there is no client {id}")))?;
-    renew(context, store, &id, now).await?;
-    end(store, Target::Client(id), now).await
+    let house = super::clients::house(context)?;
+    let whole = Whole::Client(id.clone());
+    let unit = async move |tx: &mut Tx| Registrar { house: &house, actor: ACTOR, now }.end_all_of(tx, &id).await;
+    match store.write(unit).await? {
+        Some(ended) => Ok(Done { own: true, ..with_rest(store, ended, Some(whole), now).await? }),
+        None => Err(Failure::failed("the client is out of service: whatever it had has ended")),
+    }
 }
 
 /// Revokes the tokens that a client got for itself.
-async fn renew(context: &Context, store: &Store, id: &ClientId, now: Timestamp) -> Result<(), Failure> {
-    let (id, until) = (id.clone(), now.plus(context.config()?.status_bit_kept()));
-    store.write(async move |tx| clients::renew_status(tx, &id, until, now).await).await?;
-    Ok(())
+async fn end_own_tokens(context: &Context, store: &Store, id: &ClientId, now: Timestamp) -> Result<Done, Failure> {
+    let tokens = AccessTokens::OfClient(id.clone());
+    let until = now.plus(context.config()?.status_bit_kept());
+    let unit = async move |tx: &mut Tx| revoke::end_access_tokens(tx, &tokens, until, ACTOR, now).await;
+    Ok(Done { own: store.write(unit).await?, ..Done::default() })
 }
 
 /// Ends what a token was given for: all tokens of its grant.
-async fn end_of_token(context: &Context, store: &Store, now: Timestamp) -> Result<(usize, usize), Failure> {
+async fn end_of_token(context: &Context, store: &Store, now: Timestamp) -> Result<Done, Failure> {
     let token = secrets::from_standard_input()?;
     let token = token.expose().trim();
     let provider = provider(context, store, now).await?;
@@ -150,10 +171,7 @@ async fn end_of_token(context: &Context, store: &Store, now: Timestamp) -> Resul
     let live = pointer::follow(token, &provider, now).await.map_err(Failure::failed)?;
     match live.map(|live| live.bearer) {
         Some(Bearer::Person(standing)) => end(store, Target::Grant(standing.grant.id.clone()), now).await,
-        Some(Bearer::Client(client)) => {
-            renew(context, store, &client.id, now).await?;
-            Ok((0, 0))
-        }
+        Some(Bearer::Client(client)) => end_own_tokens(context, store, &client.id, now).await,
         None => Err(Failure::failed(
             "the token is no access token of ours that lives, so there is nothing to end; `frontdesk tokens inspect` says more",
         )),

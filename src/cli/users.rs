@@ -284,7 +284,7 @@ async fn turn_role(context: &Context, store: &Store, role: Role, give: bool) -> 
 
 async fn sign_out(context: &Context, store: &Store, one: &One) -> Result<(), Failure> {
     let (user, ended) = act(context, store, &one.user, async |tx, id, act| people::sign_out(tx, id, act).await).await?;
-    let whole = Whole::SessionsOf(user.id.clone());
+    let whole = Whole::SessionsOf { user: user.id.clone(), keep: None };
     let rest = revoke::end_rest(store, &whole, EndReason::Admin, ACTOR, context.now()).await?;
     say(format!("{}: {}", user.username, sum(&ended, rest)));
     print(store, &user.id, one.format).await

@@ -190,6 +190,8 @@ section! {
         pub requests_per_client: u32 = 1_200_000,
         /// New refresh tokens an hour in one family; 0: no limit.
         pub refreshes_per_family: u32 = 240,
+        /// Streams of revocations that one client may keep open; 0: no limit.
+        pub streams_per_client: u32 = 32,
         /// How often a process asks whether clients, resources or keys have changed.
         pub change_poll: Duration = seconds(1),
         /// Age of what a process remembers from which on it says so in the log.

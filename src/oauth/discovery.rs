@@ -65,8 +65,8 @@ pub fn document<'r>(config: &Config, resources: impl Iterator<Item = &'r Resourc
         "frontdesk_refresh_delivery_modes_supported": ["body", "cookie"],
         "frontdesk_browser_logout_endpoint": url("/oauth2/browser/logout"),
     });
-    if config.features.session_management {
-        document["check_session_iframe"] = url(session_state::PATH).into();
+    if let (true, Some(members)) = (config.features.session_management, document.as_object_mut()) {
+        members.insert("check_session_iframe".to_owned(), url(session_state::PATH).into());
     }
     document
 }

@@ -9,6 +9,7 @@ use crate::keys::verify::VerifyFor;
 use crate::store::grants::{self, Standing};
 use crate::tokens::access::AccessPointer;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Whom a living access token stands for.
 #[derive(Debug)]
@@ -33,9 +34,23 @@ pub struct LiveToken {
 /// # Errors
 /// If the database refuses, or the picture of the keys is too old.
 pub async fn follow(token: &str, provider: &Provider, now: Timestamp) -> Result<Option<LiveToken>, OAuthError> {
+    follow_late(token, provider, Duration::ZERO, now).await
+}
+
+/// The same, also for so long after the token's end: those who check tokens allow for clocks that differ.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn follow_late(
+    token: &str,
+    provider: &Provider,
+    late: Duration,
+    now: Timestamp,
+) -> Result<Option<LiveToken>, OAuthError> {
     provider.must_be_fresh(now)?;
     let Ok(verified) = provider.keys.ring().verify(token, VerifyFor::AccessToken, now) else { return Ok(None) };
-    let Some(pointer) = AccessPointer::read(&verified.claims, provider.issuer_id(), now) else { return Ok(None) };
+    let read = |now| AccessPointer::read(&verified.claims, provider.issuer_id(), now);
+    let Some(pointer) = read(now).or_else(|| read(now.minus(late))) else { return Ok(None) };
     let bearer = match &pointer.grant {
         Some(id) => {
             let found = grants::standing_of(&mut provider.store.read().await?, id).await?;

@@ -8,9 +8,9 @@ use super::provider::Provider;
 use crate::domain::grant::EndReason;
 use crate::domain::refresh_token;
 use crate::domain::time::Timestamp;
-use crate::store::{changes, clients, grants, refresh_families};
+use crate::store::{Tx, changes, refresh_families};
 use crate::tokens::refresh;
-use crate::tokens::revoke::{self, What};
+use crate::tokens::revoke::{self, AccessTokens, What};
 
 /// Takes a token back. A token that nobody knows is no error: the client's aim is reached (RFC 7009 §2.2).
 ///
@@ -27,7 +27,8 @@ pub async fn revoke(
     if token.starts_with(refresh_token::PREFIX) {
         return revoke_refresh_token(token, caller, provider, now).await;
     }
-    let Some(live) = pointer::follow(token, provider, now).await? else { return Ok(()) };
+    let late = provider.config.keys.clock_skew;
+    let Some(live) = pointer::follow_late(token, provider, late, now).await? else { return Ok(()) };
     if live.pointer.client != caller.client.id {
         return Err(foreign());
     }
@@ -72,22 +73,21 @@ async fn revoke_refresh_token(
 
 /// Takes back the access tokens that carry this one's place; the grant, or the client, goes on with a fresh place.
 async fn revoke_access_token(live: &LiveToken, provider: &Provider, now: Timestamp) -> Result<(), OAuthError> {
-    let until = now.plus(provider.config.status_bit_kept());
-    match &live.bearer {
+    let tokens = match &live.bearer {
         Bearer::Person(standing) => {
             let fresh = provider.status.draw(&provider.store, standing.grant.expires_at, now).await?;
-            let (id, present) = (standing.grant.id.clone(), standing.grant.status);
-            provider
-                .store
-                .write(async move |tx| grants::move_status(tx, &id, present, fresh, until, now).await)
-                .await?;
+            AccessTokens::OfGrant { grant: standing.grant.id.clone(), at: standing.grant.status, fresh }
         }
-        Bearer::Client(client) => {
-            let id = client.id.clone();
-            provider.store.write(async move |tx| clients::renew_status(tx, &id, until, now).await).await?;
-            let counters = changes::read(&mut provider.store.read().await?).await?;
-            provider.directory.refresh(&provider.store, counters, now).await?;
-        }
+        Bearer::Client(client) => AccessTokens::OfClient(client.id.clone()),
+    };
+    let of_client = matches!(tokens, AccessTokens::OfClient(_));
+    let until = now.plus(provider.config.status_bit_kept());
+    let actor = format!("client:{}", live.pointer.client);
+    let unit = async move |tx: &mut Tx| revoke::end_access_tokens(tx, &tokens, until, &actor, now).await;
+    provider.store.write(unit).await?;
+    if of_client {
+        let counters = changes::read(&mut provider.store.read().await?).await?;
+        provider.directory.refresh(&provider.store, counters, now).await?;
     }
     Ok(())
 }

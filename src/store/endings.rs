@@ -92,6 +92,15 @@ pub async fn end_sessions_of(
 /// Grants ended in one unit of work at most. A unit may not hold the writer for long, and a client may have any number.
 pub const BATCH: usize = 2_000;
 
+/// Which part of a choice of grants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Part<'a> {
+    /// Those with ids after this one.
+    pub after: Option<&'a GrantId>,
+    /// Those that were born by this moment; `None`: all.
+    pub born_by: Option<Timestamp>,
+}
+
 /// The grants that were ended.
 #[derive(Debug)]
 pub struct EndedGrants {
@@ -101,8 +110,7 @@ pub struct EndedGrants {
     pub go_on_after: Option<GrantId>,
 }
 
-/// Ends grants, then their families; of a session, a person or a client a [`BATCH`] of living ones at a time, those with ids
-/// after `after`. Whoever ends more than one grant makes them worthless by
+/// Ends grants, then their families; of a session, a person or a client a [`BATCH`] of living ones at a time. Whoever ends more than one grant makes them worthless by
 /// their parent in the same unit, so nothing is lost if the rest is left for further units.
 ///
 /// # Errors
@@ -110,13 +118,14 @@ pub struct EndedGrants {
 pub async fn end_grants(
     tx: &mut Tx,
     which: Grants<'_>,
-    after: Option<&GrantId>,
+    part: Part<'_>,
     reason: EndReason,
     now: Timestamp,
 ) -> Result<EndedGrants, StoreError> {
+    let born_by = part.born_by.map_or(i64::MAX, Timestamp::as_seconds);
     let (living, grants, families) = texts(which);
     let (first, second) = keys(which);
-    let after = after.map_or("", GrantId::as_str);
+    let after = part.after.map_or("", GrantId::as_str);
     let mut go_on_after = None;
     if let Some(living) = living {
         let found: Vec<(String,)> = on!(tx, |db| sqlx::query_as(living)
@@ -125,6 +134,7 @@ pub async fn end_grants(
             .bind(after)
             .bind(now.as_seconds())
             .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+            .bind(born_by)
             .fetch_all(db)
             .await)?;
         go_on_after = found.into_iter().nth(BATCH - 1).map(|(last,)| GrantId::new(last));
@@ -137,6 +147,7 @@ pub async fn end_grants(
         .bind(second)
         .bind(after)
         .bind(until)
+        .bind(born_by)
         .fetch_all(db)
         .await)?;
     on!(tx, |db| sqlx::query(families)
@@ -323,15 +334,15 @@ pub async fn raise_all_clients_not_before(tx: &mut Tx, now: Timestamp) -> Result
 const LAST: &str = "z";
 
 /// The statements for a choice of grants: which of the living ones are next, where there may be many; the grants; their families.
-/// The first takes two keys, the id to go on after, the moment, and how many; the others the moment, the reason, the keys, and
-/// the ids between which they work. A choice with one key repeats it.
+/// The first takes two keys, the id to go on after, the moment, how many, and the last moment of birth; the others the moment, the reason,
+/// the keys, and the ids between which they work, the second also the last moment of birth. A choice with one key repeats it.
 fn texts(which: Grants<'_>) -> (Option<&'static str>, &'static str, &'static str) {
     macro_rules! next {
         ($choice:literal) => {
             concat!(
                 "SELECT id FROM grants WHERE ",
                 $choice,
-                " AND id > $3 AND ended_at IS NULL AND expires_at > $4 ORDER BY id LIMIT $5"
+                " AND id > $3 AND ended_at IS NULL AND expires_at > $4 AND created_at <= $6 ORDER BY id LIMIT $5"
             )
         };
     }
@@ -341,7 +352,7 @@ fn texts(which: Grants<'_>) -> (Option<&'static str>, &'static str, &'static str
                 concat!(
                     "UPDATE grants SET ended_at = $1, reason = $2 WHERE ",
                     $choice,
-                    " AND id > $5 AND id <= $6 AND ended_at IS NULL RETURNING id"
+                    " AND id > $5 AND id <= $6 AND created_at <= $7 AND ended_at IS NULL RETURNING id"
                 ),
                 concat!(
                     "UPDATE refresh_families SET ended_at = $1, reason = $2 WHERE ended_at IS NULL AND grant_id IN \

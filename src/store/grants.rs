@@ -269,7 +269,7 @@ pub async fn insert(tx: &mut Tx, grant: &Grant, mac: &str) -> Result<(), StoreEr
 }
 
 /// Gives a living grant another place in the status lists and retires the old one: access tokens that carry the old one are
-/// revoked, newer ones are not.
+/// revoked, newer ones are not. False: the grant is over, or somebody else has moved it.
 ///
 /// # Errors
 /// If the database refuses.
@@ -280,7 +280,7 @@ pub async fn move_status(
     to: StatusIndex,
     invalid_until: Timestamp,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let hit = on!(tx, |db| {
         sqlx::query(
         "UPDATE grants SET status_list = $4, status_index = $5 WHERE id = $1 AND status_list = $2 AND status_index = $3 AND ended_at IS NULL"
@@ -297,7 +297,7 @@ pub async fn move_status(
     if hit == 1 {
         retire_status(tx, from, Some(invalid_until), now).await?;
     }
-    Ok(())
+    Ok(hit == 1)
 }
 
 /// Marks a place in the status lists as invalid until a moment, or until its list retires.

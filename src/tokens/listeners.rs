@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::id::ClientId;
 
-/// Streams of one client, and of all.
-const OF_ONE: usize = 32;
+/// Streams of all clients.
 const OF_ALL: usize = 1_024;
 
 /// Counts those who listen.
@@ -21,15 +20,15 @@ pub struct Seat {
 }
 
 impl Listeners {
-    /// A place for one more stream of a client; `None`: there are enough.
+    /// A place for one more stream of a client, which may have `of_one`, 0 for any number; `None`: there are enough.
     #[must_use]
-    pub fn enter(&self, client: &ClientId) -> Option<Seat> {
+    pub fn enter(&self, client: &ClientId, of_one: usize) -> Option<Seat> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.values().sum::<usize>() >= OF_ALL {
             return None;
         }
         let own = counts.entry(client.clone()).or_default();
-        if *own >= OF_ONE {
+        if of_one > 0 && *own >= of_one {
             return None;
         }
         *own += 1;
@@ -57,17 +56,16 @@ mod tests {
     fn each_has_so_many_places_and_gives_them_back() {
         let listeners = Listeners::default();
         let (one, other) = (ClientId::new("one"), ClientId::new("other"));
-        let mut seats: Vec<Seat> = (0..OF_ONE).map(|_| listeners.enter(&one).unwrap()).collect();
-        assert!(listeners.enter(&one).is_none());
-        assert!(listeners.enter(&other).is_some());
+        let mut seats: Vec<Seat> = (0..3).map(|_| listeners.enter(&one, 3).unwrap()).collect();
+        assert!(listeners.enter(&one, 3).is_none());
+        assert!(listeners.enter(&other, 3).is_some());
         seats.pop();
-        assert!(listeners.enter(&one).is_some());
+        assert!(listeners.enter(&one, 3).is_some());
         drop(seats);
         assert!(listeners.0.lock().unwrap().is_empty());
-        let all: Vec<Seat> =
-            (0..OF_ALL).map(|at| listeners.enter(&ClientId::new(format!("c{}", at / OF_ONE))).unwrap()).collect();
-        assert!(listeners.enter(&other).is_none());
+        let all: Vec<Seat> = (0..OF_ALL).map(|_| listeners.enter(&one, 0).unwrap()).collect();
+        assert!(listeners.enter(&other, 3).is_none());
         drop(all);
-        assert!(listeners.enter(&other).is_some());
+        assert!(listeners.enter(&other, 3).is_some());
     }
 }

@@ -8,11 +8,55 @@ use serde_json::json;
 
 use crate::domain::grant::EndReason;
 use crate::domain::id::{ClientId, GrantId, SessionId, UserId};
+use crate::domain::status::StatusIndex;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{self, Event};
-use crate::store::endings::{self, Grants};
+use crate::store::endings::{self, Grants, Part};
 use crate::store::outbox::{self, JustEnded, Of};
-use crate::store::{Store, StoreError, Tx, consents, users};
+use crate::store::{Store, StoreError, Tx, clients, consents, grants, users};
+
+/// The access tokens of a grant that carry one place in the status lists, or those that a client got for itself. What they were given for
+/// goes on.
+#[derive(Debug, Clone)]
+pub enum AccessTokens {
+    /// Of a grant.
+    OfGrant {
+        /// The grant.
+        grant: GrantId,
+        /// The place that they carry.
+        at: StatusIndex,
+        /// The place of those to come.
+        fresh: StatusIndex,
+    },
+    /// Of a client.
+    OfClient(ClientId),
+}
+
+/// Revokes access tokens. Their place stays set until `invalid_until`. False: they were revoked already, with all that they hang on.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end_access_tokens(
+    tx: &mut Tx,
+    tokens: &AccessTokens,
+    invalid_until: Timestamp,
+    actor: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let (ended, subject) = match tokens {
+        AccessTokens::OfGrant { grant, at, fresh } => {
+            (grants::move_status(tx, grant, *at, *fresh, invalid_until, now).await?, grant.as_str())
+        }
+        AccessTokens::OfClient(client) => {
+            (clients::renew_status(tx, client, invalid_until, now).await?, client.as_str())
+        }
+    };
+    if ended {
+        let data = json!({"reason": EndReason::Revoked.as_str()});
+        audit::record(tx, &Event { actor, action: "access_tokens.end", subject, data }, now).await?;
+    }
+    Ok(ended)
+}
 
 /// What to end.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +92,8 @@ pub struct Ended {
     pub sessions: Vec<SessionId>,
     /// Grants, and with each its code and its family.
     pub grants: Vec<GrantId>,
+    /// Whether more grants are left, for [`end_rest`]. They are worth nothing here, but who checks tokens learns from their rows.
+    pub more: bool,
 }
 
 impl Ended {
@@ -71,8 +117,8 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<Ended, StoreError> {
     let sessions = end_sessions(tx, what, reason, now).await?;
-    let some = endings::end_grants(tx, grants_of(what, reason), None, reason, now).await?;
-    let ended = Ended { sessions, grants: some.ids };
+    let some = endings::end_grants(tx, grants_of(what, reason), Part::default(), reason, now).await?;
+    let ended = Ended { sessions, grants: some.ids, more: some.go_on_after.is_some() };
     if !ended.is_empty() {
         tell(tx, what, (None, some.go_on_after.as_ref()), reason, now).await?;
     }
@@ -88,8 +134,15 @@ pub async fn end(
 pub enum Whole {
     /// A person.
     User(UserId),
+    /// What ends with a session.
+    Session(SessionId),
     /// What ends with a person's sessions.
-    SessionsOf(UserId),
+    SessionsOf {
+        /// The person.
+        user: UserId,
+        /// The session that stays.
+        keep: Option<SessionId>,
+    },
     /// A client.
     Client(ClientId),
 }
@@ -98,13 +151,15 @@ impl Whole {
     fn what(&self) -> What<'_> {
         match self {
             Self::User(user) => What::User(user),
-            Self::SessionsOf(user) => What::SessionsOf { user, keep: None },
+            Self::Session(session) => What::Session(session),
+            Self::SessionsOf { user, keep } => What::SessionsOf { user, keep: keep.as_ref() },
             Self::Client(client) => What::Client(client),
         }
     }
 }
 
-/// Ends what [`end`] left over, in units of its own, so that nobody waits long behind any of them. Returns how many grants.
+/// Ends what [`end`] left over at a moment, in units of its own, so that nobody waits long behind any of them. What was granted since goes
+/// on. Returns how many grants.
 ///
 /// # Errors
 /// If the database refuses; what was ended until then stays so.
@@ -121,8 +176,9 @@ pub async fn end_rest(
         let (count, go_on_after) = store
             .write(async move |tx| {
                 let what = whole.what();
-                let some = endings::end_grants(tx, grants_of(what, reason), from.as_ref(), reason, now).await?;
-                let ended = Ended { sessions: Vec::new(), grants: some.ids };
+                let part = Part { after: from.as_ref(), born_by: Some(now) };
+                let some = endings::end_grants(tx, grants_of(what, reason), part, reason, now).await?;
+                let ended = Ended { grants: some.ids, ..Ended::default() };
                 tell(tx, what, (from.as_ref(), some.go_on_after.as_ref()), reason, now).await?;
                 if !ended.is_empty() {
                     record(tx, what, reason, &ended, &actor, now).await?;

@@ -145,7 +145,11 @@ async fn no_unit_ends_more_than_a_batch_and_the_rest_follows() {
     for (what, whole) in [
         (What::Client(id(|id| ClientId::new(id), "c1")), Whole::Client(ClientId::new("c1"))),
         (What::User(id(|id| UserId::new(id), "u2")), Whole::User(UserId::new("u2"))),
-        (What::SessionsOf { user: id(|id| UserId::new(id), "u2"), keep: None }, Whole::SessionsOf(UserId::new("u2"))),
+        (
+            What::SessionsOf { user: id(|id| UserId::new(id), "u2"), keep: None },
+            Whole::SessionsOf { user: UserId::new("u2"), keep: None },
+        ),
+        (What::Session(id(|id| SessionId::new(id), "s3")), Whole::Session(SessionId::new("s3"))),
     ] {
         let store = house().await;
         many(&store).await;
@@ -168,7 +172,7 @@ async fn no_unit_ends_more_than_a_batch_and_the_rest_follows() {
         let audited = store.number("SELECT COUNT(*) FROM audit").await;
         assert_eq!(end_rest(&store, &whole, EndReason::Admin, "cli", NOW).await.unwrap(), 0);
         assert_eq!(store.number("SELECT COUNT(*) FROM audit").await, audited, "nothing ended, nothing is told");
-        if matches!(whole, Whole::SessionsOf(_)) {
+        if matches!(whole, Whole::Session(_) | Whole::SessionsOf { .. }) {
             continue;
         }
         delete_grants(&store, &whole, NOW).await.unwrap();
@@ -289,7 +293,10 @@ async fn what_ends_in_batches_is_told_once_for_each_session_and_app() {
     for (what, whole) in [
         (What::Client(id(|id| ClientId::new(id), "c1")), Whole::Client(ClientId::new("c1"))),
         (What::User(id(|id| UserId::new(id), "u2")), Whole::User(UserId::new("u2"))),
-        (What::SessionsOf { user: id(|id| UserId::new(id), "u2"), keep: None }, Whole::SessionsOf(UserId::new("u2"))),
+        (
+            What::SessionsOf { user: id(|id| UserId::new(id), "u2"), keep: None },
+            Whole::SessionsOf { user: UserId::new("u2"), keep: None },
+        ),
     ] {
         let store = house_of_apps_that_ask().await;
         many(&store).await;
@@ -304,4 +311,41 @@ async fn what_ends_in_batches_is_told_once_for_each_session_and_app() {
     let store = house_of_apps_that_ask().await;
     end_all(&store, EndReason::HostLost, "cli", NOW).await.unwrap();
     assert_eq!(told(&store).await, ["c1 s1", "c1 s3", "c2 s1", "c2 s2"]);
+}
+
+#[tokio::test]
+async fn the_rest_is_what_was_granted_by_then() {
+    let store = house().await;
+    many(&store).await;
+    store.run("UPDATE grants SET created_at = 1800000001 WHERE id = 'm998'").await;
+    let client = ClientId::new("c1");
+    let of = client.clone();
+    let first =
+        store.write(async move |tx| end(tx, What::Client(&of), EndReason::Admin, "cli", NOW).await).await.unwrap();
+    assert!(first.more);
+    end_rest(&store, &Whole::Client(client), EndReason::Admin, "cli", NOW).await.unwrap();
+    let left = "SELECT id FROM grants WHERE client_id = 'c1' AND ended_at IS NULL AND expires_at > 1800000000";
+    assert_eq!(store.texts(left).await, ["m998"]);
+    assert_eq!(store.texts("SELECT id FROM refresh_families WHERE id = 'm998' AND ended_at IS NULL").await, ["m998"]);
+}
+
+#[tokio::test]
+async fn access_tokens_end_by_their_place_and_it_is_recorded_once() {
+    let store = house().await;
+    store.run("UPDATE grants SET status_list = 1, status_index = 9 WHERE id = 'g4'").await;
+    let at = StatusIndex { list: 1, index: 9 };
+    let fresh = StatusIndex { list: 1, index: 10 };
+    for hit in [true, false] {
+        let tokens = AccessTokens::OfGrant { grant: GrantId::new("g4"), at, fresh };
+        let until = NOW.plus(std::time::Duration::from_secs(60));
+        let ended = store.write(async move |tx| end_access_tokens(tx, &tokens, until, "client:c", NOW).await).await;
+        assert_eq!(ended.unwrap(), hit);
+    }
+    let rows = store.texts("SELECT action || ' ' || subject || ' ' || actor FROM audit ORDER BY id").await;
+    assert_eq!(rows, ["access_tokens.end g4 client:c"]);
+    assert_eq!(store.texts("SELECT id FROM grants WHERE ended_at IS NOT NULL").await, Vec::<String>::new());
+    assert_eq!(
+        store.number("SELECT COUNT(*) FROM retired_indices WHERE status_list = 1 AND status_index = 9").await,
+        1
+    );
 }

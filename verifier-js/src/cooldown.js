@@ -36,8 +36,9 @@ export class RecentNames {
     this.#life = life;
   }
 
-  get size() {
-    return this.#names.size;
+  /** How many are remembered now. */
+  count(now) {
+    return [...this.#names.values()].filter((until) => now < until).length;
   }
 
   has(name, now) {

@@ -47,7 +47,7 @@ export class StatusLists {
   #closed = false;
   #counts = { fetched: 0, notModified: 0, failures: 0 };
 
-  /** `parts` are `clock`, `http`, `discovery`, `issuer`, `rules` (of `readStatusList`), `denied` and `log`; `settings` are `whenUnreachable` and `firstSight` in milliseconds. */
+  /** `parts` are `clock`, `http`, `discovery`, `issuer`, `rules` (of `readStatusList`), `keys`, `denied` and `log`; `settings` are `whenUnreachable` and `firstSight` in milliseconds. */
   constructor(parts, settings) {
     this.#parts = parts;
     this.#settings = settings;
@@ -58,6 +58,10 @@ export class StatusLists {
     const { clock } = this.#parts;
     const entry = this.#entry(uri);
     entry.namedAt = clock.elapsed();
+    if (this.#pushed.has(uri, index)) {
+      if (!entry.list) this.#refresh(entry); // that nobody waits for it is no reason not to have it
+      throw invalid("revoked");
+    }
     const state = this.#state(entry);
     if (state === "due" && clock.elapsed() - entry.triedAt > pauseOf(entry)) this.#refresh(entry);
     if (state === "late" || state === "unusable") await this.#wait(entry);
@@ -97,13 +101,6 @@ export class StatusLists {
     const entry = [...this.#entries.values()].findLast(({ list }) => list);
     if (entry) await this.#refreshAgain(entry);
     else await this.preload(1);
-  }
-
-  /** A key was stolen: what it signed is not believed any more. */
-  forgetSignedBy(kid) {
-    for (const entry of this.#entries.values()) {
-      if (entry.list?.kid === kid) this.#install(entry, undefined);
-    }
   }
 
   close() {
@@ -173,28 +170,27 @@ export class StatusLists {
   }
 
   async #attempt(entry) {
-    const { clock, log } = this.#parts;
     try {
       await this.#fetch(entry);
       entry.failures = 0;
     } catch (error) {
       entry.failures += 1;
       this.#counts.failures += 1;
-      log(`could not fetch the status list ${entry.uri}`, error);
+      this.#parts.log(`could not fetch the status list ${entry.uri}`, error);
     }
   }
 
   async #fetch(entry) {
-    const { clock, rules, denied } = this.#parts;
-    // That a list has not changed is no help when it has ended.
-    const isGood = entry.list !== undefined && entry.list.expiresAt > clock.unixTime();
-    let answer = await this.#ask(entry, isGood);
+    const { clock, rules } = this.#parts;
+    const etag = this.#etag(entry);
+    let answer = await this.#ask(entry, etag);
     if (answer.status === 404 && !entry.list && entry.failures === 0) {
       await new Promise((resolve) => clock.after(NEW_LIST, resolve));
-      if (!this.#closed) answer = await this.#ask(entry, false);
+      if (!this.#closed) answer = await this.#ask(entry);
     }
     const askedAt = entry.triedAt;
-    if (answer.status === 304 && isGood) {
+    // The list may have been forgotten meanwhile.
+    if (answer.status === 304 && etag !== undefined && entry.list) {
       this.#counts.notModified += 1;
       entry.confirmedAt = askedAt;
       return;
@@ -202,27 +198,49 @@ export class StatusLists {
     if (answer.status !== 200) throw new Error(`the answer has status ${answer.status}`);
     const token = new TextDecoder().decode(answer.body);
     const list = await readStatusList(token, entry.uri, { ...rules, now: clock.unixTime() });
-    this.#counts.fetched += 1;
-    for (const kid of list.deniedKids) {
-      denied.add(kid, clock.elapsed());
-      this.forgetSignedBy(kid);
-    }
-    const before = entry.list;
+    // Its key may have been denied while it was checked.
+    if (rules.isDenied(list.kid)) throw invalid("denied_key");
+    // What a stolen key signed has no version that counts.
+    const before = list.deniedKids.includes(entry.list?.kid) ? undefined : entry.list;
     if (before && list.version < before.version) throw new Error("the list is older than the one before");
+    this.#counts.fetched += 1;
     entry.confirmedAt = askedAt;
     // The same version, signed earlier, as by another machine of the issuer's: ours lives longer.
     if (before && list.version === before.version && list.issuedAt < before.issuedAt) return;
+    this.#deny(list.deniedKids, entry);
     entry.etag = answer.headers.get("etag") ?? undefined;
     if (this.#entries.get(entry.uri) !== entry) return; // dropped in the meantime
     this.#install(entry, list);
     this.#makeRoom(entry);
   }
 
-  #ask(entry, isGood) {
+  /** What the present list is known by, unless it ends before the poll after this one: 304 would not make it live longer. */
+  #etag({ list, etag }) {
+    const isGood = list && list.expiresAt > this.#parts.clock.unixTime() + (2 * paceOf(list)) / 1000;
+    return isGood ? etag : undefined;
+  }
+
+  #ask(entry, etag) {
     const { http, clock } = this.#parts;
     entry.triedAt = clock.elapsed();
-    const headers = { accept: "application/statuslist+jwt", ...(isGood && entry.etag && { "if-none-match": entry.etag }) };
+    const headers = { accept: "application/statuslist+jwt", ...(etag !== undefined && { "if-none-match": etag }) };
     return http.read(entry.uri, { limit: STATUS_LIST_TOKEN.maxLength, headers });
+  }
+
+  /** A list says that these keys were stolen: what they signed is not believed any more, and the key set is fetched without them. */
+  #deny(kids, source) {
+    const { clock, denied, keys, log } = this.#parts;
+    const now = clock.elapsed();
+    const news = kids.filter((kid) => !denied.has(kid, now));
+    for (const kid of kids) denied.add(kid, now);
+    if (news.length === 0) return;
+    log(`the issuer says that keys were stolen: ${news.join(", ")}`);
+    keys.refreshNow();
+    const forgotten = [...this.#entries.values()].filter(({ list }) => kids.includes(list?.kid));
+    for (const entry of forgotten) this.#install(entry, undefined);
+    // The list that says so is about to be replaced anyway.
+    const others = forgotten.filter((entry) => entry !== source);
+    if (!this.#closed) someAtOnce(others, (entry) => this.#refreshAgain(entry));
   }
 
   #install(entry, list) {

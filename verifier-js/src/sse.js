@@ -1,15 +1,20 @@
 /** Server-sent events (WHATWG HTML section 9.2), read from a stream of bytes. */
 
-/** Longest event, in characters. The server's are far shorter. */
+/** Longest data of an event and longest line, in characters. The server's are far shorter. */
 const MAX_EVENT = 1024 * 1024;
+
+/** This event would never end. */
+export class TooLong extends Error {
+  constructor() {
+    super("an event is too long");
+  }
+}
 
 /** Gives one event after the other: `{ type, data, id }`; `id` is the last that the server sent. `onChunk` hears of every sign of life. */
 export async function* events(body, onChunk = () => {}) {
   let event = { type: "", data: [], id: undefined };
   let size = 0;
   for await (const line of lines(body, onChunk)) {
-    size += line.length;
-    if (size > MAX_EVENT) throw new Error("an event is too large");
     if (line === "") {
       size = 0;
       const { type, data, id } = event;
@@ -20,7 +25,11 @@ export async function* events(body, onChunk = () => {}) {
     }
     const [, name, value] = /^([^:]*)(?:: ?)?(.*)$/s.exec(line);
     if (name === "event") event.type = value;
-    if (name === "data") event.data.push(value);
+    if (name === "data") {
+      event.data.push(value);
+      size += line.length;
+      if (size > MAX_EVENT) throw new TooLong();
+    }
     if (name === "id" && !value.includes("\0")) event.id = value;
   }
 }
@@ -40,7 +49,7 @@ async function* lines(body, onChunk) {
       const complete = rest.endsWith("\r") ? rest.slice(0, -1) : rest;
       const found = complete.split(/\r\n|\n|\r/);
       rest = found.pop() + rest.slice(complete.length);
-      if (rest.length > MAX_EVENT) throw new Error("a line is too long");
+      if (rest.length > MAX_EVENT) throw new TooLong();
       yield* found;
     }
   } finally {

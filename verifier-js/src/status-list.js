@@ -1,6 +1,6 @@
 /** One status list (draft-ietf-oauth-status-list sections 4 and 5.1), checked and inflated. */
 import { decode } from "./base64url.js";
-import { checkTimes, date, isStrings, readClaims, required, text } from "./claims.js";
+import { checkTimes, date, readClaims, required, text } from "./claims.js";
 import { invalid } from "./error.js";
 import { TooLarge } from "./http.js";
 import { inflate } from "./inflate.js";
@@ -8,8 +8,12 @@ import { isObject, member } from "./json.js";
 import { checkSignature } from "./signature.js";
 import { STATUS_LIST_TOKEN, isKid, parseToken } from "./token.js";
 
-/** Most bytes of one list. */
+/** Most bytes of one list, and of what it is sent as. */
 const MAX_INFLATED = 16 * 1024 * 1024;
+const MAX_DEFLATED = 4 * 1024 * 1024;
+
+/** Most stolen keys that one list names. */
+const MAX_DENIED = 256;
 
 /** How often a list that says nothing of it is fetched, in seconds. */
 export const DEFAULT_TTL = 10;
@@ -26,10 +30,12 @@ export async function readStatusList(token, uri, rules) {
   const claims = readClaims(parsed.payload, rules.issuer);
   if (text(claims, "sub") !== uri) throw invalid("subject");
   checkTimes(claims, rules);
+  const ttl = date(claims, "ttl") ?? DEFAULT_TTL;
+  if (ttl === 0) throw invalid("claims");
   const version = required(member(claims, "frontdesk_version"));
   if (!Number.isSafeInteger(version) || version < 0) throw invalid("claims");
   const deniedKids = member(claims, "denied_kids") ?? [];
-  if (!isStrings(deniedKids)) throw invalid("claims");
+  if (!Array.isArray(deniedKids) || deniedKids.length > MAX_DENIED || !deniedKids.every(isKid)) throw invalid("claims");
   if (deniedKids.includes(parsed.kid)) throw invalid("denied_key");
   const { bits, bytes } = await unpack(required(member(claims, "status_list")));
   return new StatusList({
@@ -37,8 +43,8 @@ export async function readStatusList(token, uri, rules) {
     version,
     issuedAt: date(claims, "iat"),
     expiresAt: date(claims, "exp"),
-    ttl: date(claims, "ttl") ?? DEFAULT_TTL,
-    deniedKids: deniedKids.filter(isKid),
+    ttl,
+    deniedKids,
     bits,
     bytes,
   });
@@ -48,7 +54,9 @@ export async function readStatusList(token, uri, rules) {
 async function unpack(list) {
   if (!isObject(list)) throw invalid("claims");
   const bits = member(list, "bits");
-  const deflated = decode(member(list, "lst"));
+  const lst = member(list, "lst");
+  if (lst?.length > (MAX_DEFLATED / 3) * 4) throw invalid("too_large");
+  const deflated = decode(lst);
   if (![1, 2, 4, 8].includes(bits) || !deflated) throw invalid("list");
   let bytes;
   try {

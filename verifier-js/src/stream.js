@@ -4,7 +4,7 @@
  */
 import { ClientCredentials } from "./client-credentials.js";
 import { member, parseObject } from "./json.js";
-import { events } from "./sse.js";
+import { TooLong, events } from "./sse.js";
 import { isKid } from "./token.js";
 
 const SCOPE = "frontdesk:revocations";
@@ -37,18 +37,18 @@ export class RevocationStream {
   async run() {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
-      const began = this.#parts.clock.elapsed();
-      let wasOpen = false;
+      let openedAt = Infinity;
       try {
         this.#state = "connecting";
-        await this.#listen(() => (wasOpen = true));
+        await this.#listen(() => (openedAt = this.#parts.clock.elapsed()));
       } catch (error) {
         if (this.#stop.signal.aborted) break;
         this.#counts.failures += 1;
+        if (error instanceof TooLong) this.#beginAnew();
         this.#parts.log("the stream of revocations broke", error);
       }
       // A stream that has lived ended in good order, for example with its token: what happens meanwhile should not wait.
-      const lived = wasOpen && this.#parts.clock.elapsed() - began >= FIRST_PAUSE;
+      const lived = this.#parts.clock.elapsed() - openedAt >= FIRST_PAUSE;
       failures = lived ? 0 : failures + 1;
       if (failures > 0) await this.#pause(failures);
     }
@@ -67,6 +67,7 @@ export class RevocationStream {
     const { http, discovery, clock } = this.#parts;
     this.#token ??= await this.#credentials.token();
     const address = await discovery.endpoint("frontdesk_revocation_stream_endpoint");
+    this.#stop.signal.throwIfAborted();
     const connection = new AbortController();
     const stop = () => connection.abort();
     this.#stop.signal.addEventListener("abort", stop);
@@ -87,6 +88,10 @@ export class RevocationStream {
         await response.body?.cancel();
         throw new Error(`the answer has status ${response.status}`);
       }
+      if (!isEventStream(response.headers)) {
+        await response.body.cancel();
+        throw new Error("the answer is no event stream");
+      }
       onOpen();
       this.#state = "open";
       this.#counts.connected += 1;
@@ -97,6 +102,12 @@ export class RevocationStream {
       this.#stop.signal.removeEventListener("abort", stop);
       connection.abort();
     }
+  }
+
+  /** What comes next cannot be read, so the lists have to say it. */
+  #beginAnew() {
+    this.#lastEventId = undefined;
+    this.#parts.lists?.refreshAll();
   }
 
   #take({ type, data, id }) {
@@ -143,5 +154,7 @@ export class RevocationStream {
     });
   }
 }
+
+const isEventStream = (headers) => /^\s*text\/event-stream\s*(;|$)/i.test(headers.get("content-type") ?? "");
 
 const isPlaces = (set) => Array.isArray(set) && set.every((index) => Number.isSafeInteger(index) && index >= 0);

@@ -12,8 +12,8 @@ export const MAX_KID = 128;
 /** An access token: RFC 9068 section 2.1. */
 export const ACCESS_TOKEN = { typ: "at+jwt", maxLength: 8 * 1024 };
 
-/** A status list token: draft-ietf-oauth-status-list section 5.1. */
-export const STATUS_LIST_TOKEN = { typ: "statuslist+jwt", maxLength: 4 * 1024 * 1024 };
+/** A status list token: draft-ietf-oauth-status-list section 5.1. There is room for 4 MiB that were encoded twice. */
+export const STATUS_LIST_TOKEN = { typ: "statuslist+jwt", maxLength: 8 * 1024 * 1024 };
 
 const encoder = new TextEncoder();
 

@@ -57,7 +57,7 @@ class Verifier {
     };
     if (status.policy !== "off") {
       this.#lists = new StatusLists(
-        { clock, http, discovery, issuer, log, rules, denied: this.#denied },
+        { clock, http, discovery, issuer, log, rules, keys: this.#keys, denied: this.#denied },
         { whenUnreachable: status.whenUnreachable, firstSight: status.firstSight * 1000 },
       );
     }
@@ -112,7 +112,7 @@ class Verifier {
       accepted: this.#counts.accepted,
       refused: { ...this.#counts.refused },
       keys: this.#keys.metrics(),
-      deniedKeys: this.#denied.size,
+      deniedKeys: this.#denied.count(this.#settings.clock.elapsed()),
       ...(this.#lists && { lists: this.#lists.metrics() }),
       ...(this.#stream && { stream: this.#stream.metrics() }),
     };

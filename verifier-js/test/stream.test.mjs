@@ -87,6 +87,18 @@ test("what is heard of a list that is not in memory is not lost", async () => {
   all.verifier.close();
 });
 
+test("what is heard counts also while there is no list", async () => {
+  const all = await listening();
+  const other = `${ISSUER}/status/8`;
+  all.documents.set(other, null);
+  all.server.send("revoked", { list: other, set: [3] }, "a1");
+  await events(all, 1);
+  assert.equal(await reasonOf(all.verifier, refersTo(3, {}, other)), "revoked");
+  assert.equal(await reasonOf(all.verifier, refersTo(4, {}, other)), "unavailable");
+  await until(() => all.documents.count(other) === 1, "the list is asked for all the same");
+  all.verifier.close();
+});
+
 test("reset fetches all lists at once", async () => {
   const all = await listening();
   all.documents.set(LIST, statusList([12], { version: 2 }));
@@ -269,6 +281,63 @@ test("it waits longer and longer, half a minute at most, while the issuer refuse
   verifier.close();
 });
 
+test("how long it took to open is no life", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  let answer;
+  documents.set(STREAM, () => new Promise((resolve) => (answer = resolve)));
+  clock.advance(10);
+  server.last.end();
+  await until(() => answer);
+  clock.advance(5);
+  answer(new Response("", { headers: { "content-type": "text/event-stream" } }));
+  await until(() => verifier.metrics().stream.state !== "connecting");
+  await settle();
+  assert.deepEqual([verifier.metrics().stream.state, documents.count(STREAM)], ["waiting", 2]);
+  verifier.close();
+});
+
+test("what is no event stream is not listened to", async () => {
+  for (const [type, state] of [["text/html", "waiting"], ["text/event-streams", "waiting"], ["", "waiting"], ["Text/Event-Stream; charset=utf-8", "open"]]) {
+    const { documents, verifier } = house({ stream: CLIENT }, { metadata: METADATA });
+    new StreamServer(documents);
+    const body = new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode("data: x\n\n")) });
+    documents.set(STREAM, () => new Response(body, { headers: { "content-type": type } }));
+    await verifier.warmUp();
+    await until(() => ["waiting", "open"].includes(verifier.metrics().stream.state));
+    assert.equal(verifier.metrics().stream.state, state, type);
+    verifier.close();
+  }
+});
+
+test("an event that is too long is not asked for again, and the lists are fetched", async () => {
+  const all = await listening();
+  const { clock, documents, server, verifier } = all;
+  server.send("revoked", { list: LIST, set: [1] }, "a1");
+  await events(all, 1);
+  clock.advance(5);
+  documents.set(LIST, statusList([12], { version: 2 }));
+  server.last.write(`data: ${"x".repeat(1024 * 1024)}`);
+  await until(() => server.connections.length === 2);
+  assert.equal(server.last.lastEventId, null);
+  await until(() => verifier.metrics().lists.fetched === 2);
+  await settle();
+  assert.equal(await reasonOf(verifier, token(12)), "revoked");
+  verifier.close();
+});
+
+test("comments may go on for ever", async () => {
+  const all = await listening();
+  for (let round = 0; round < 20; round += 1) {
+    all.server.last.write(": alive\n".repeat(10_000));
+    await settle();
+  }
+  all.server.send("revoked", { list: LIST, set: [12] }, "a1");
+  await events(all, 1);
+  assert.equal(all.server.connections.length, 1);
+  all.verifier.close();
+});
+
 test("401 asks for another token", async () => {
   const { clock, verifier, server } = await listening();
   server.status = 401;
@@ -319,6 +388,20 @@ test("a secret that the issuer does not know is told to the log, without the sec
   await until(() => verifier.metrics().stream.state === "waiting");
   assert.deepEqual(said, ["the stream of revocations broke: the token endpoint answered 401 invalid_client"]);
   verifier.close();
+});
+
+test("close while the stream is being opened opens none", async () => {
+  const { verifier, documents, clock } = house({ stream: CLIENT }, { metadata: METADATA });
+  const server = new StreamServer(documents);
+  let answer;
+  documents.set(TOKEN, () => new Promise((resolve) => (answer = resolve)));
+  await verifier.warmUp();
+  await until(() => answer);
+  verifier.close();
+  answer(Response.json({ access_token: "t", token_type: "Bearer" }));
+  await until(() => verifier.metrics().stream.state === "closed");
+  await settle();
+  assert.deepEqual([server.connections.length, clock.waiting], [0, 0]);
 });
 
 test("close hangs up", async () => {

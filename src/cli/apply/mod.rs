@@ -298,7 +298,7 @@ impl Work {
                 Applied::Unchanged(_) => continue,
                 Applied::Changed(id) => {
                     if self.reset_passwords && hash(person).is_some() {
-                        done.worthless.push((Whole::SessionsOf(id), EndReason::PasswordChanged));
+                        done.worthless.push((Whole::SessionsOf { user: id, keep: None }, EndReason::PasswordChanged));
                     }
                     Deed::Changed
                 }

@@ -68,6 +68,7 @@ impl Check<'_> {
                 self.within(key, value, least, 1_000_000_000);
             }
         }
+        self.within("limits.streams_per_client", l.streams_per_client, 0, 1024);
         self.within("limits.change_poll", l.change_poll, Duration::from_millis(50), seconds(10));
         self.within("limits.stale_log", l.stale_log, Duration::from_millis(100), minutes(5));
         self.within("limits.stale_stop", l.stale_stop, seconds(1), minutes(15));

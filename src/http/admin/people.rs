@@ -91,7 +91,7 @@ async fn view(admin: &mut Admin, id: &UserId, told: &Told) -> Result<Option<Pers
         let apps = used.clients.iter().filter_map(|id| snapshot.client(id.as_str()));
         let apps = apps.map(|client| client.display_name().to_owned()).collect();
         let last_used = used.last_used.as_seconds();
-        SessionRow { apps, last_used, ..row(used.session, admin) }
+        SessionRow { apps, last_used, ..row(&used.session, admin) }
     });
     let apps = holding::apps_of(provider, &user.id, now).await?.into_iter().map(|(client_id, has)| {
         let client = snapshot.client(client_id.as_str());

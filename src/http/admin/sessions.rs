@@ -44,7 +44,7 @@ async fn view(admin: &mut Admin, wanted: &Wanted) -> Result<SessionsView, OAuthE
     let names = names_of(&mut db, people).await?;
     let rows = found.into_iter().map(|session| {
         let person = names.get(&session.user_id).map(|name| (name.clone(), href(&session.user_id)));
-        SessionRow { person, ..row(session, admin) }
+        SessionRow { person, ..row(&session, admin) }
     });
     Ok(SessionsView { t: visitor.language, brand: visitor.brand(), room, sessions: rows.collect(), next })
 }
@@ -55,9 +55,9 @@ pub(super) fn href(user: &UserId) -> String {
 }
 
 /// A session as it is shown, without its person and its apps.
-pub(super) fn row(session: Session, admin: &Admin) -> SessionRow {
+pub(super) fn row(session: &Session, admin: &Admin) -> SessionRow {
     SessionRow {
-        device: device(&session),
+        device: device(session),
         apps: Vec::new(),
         person: None,
         signed_in: session.auth_time.as_seconds(),

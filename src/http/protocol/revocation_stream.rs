@@ -72,7 +72,8 @@ async fn open(doors: &Doors, visit: &Visit, headers: &HeaderMap) -> Result<Event
     let token = bearer_of(headers)?.ok_or(None)?;
     let listener = revocation_stream::enter(&token, doors.provider(), now).await?;
     doors.limits().give_back(permit, now);
-    let seat = app.status_lists.listeners().enter(&listener.client);
+    let of_one = app.config().limits.streams_per_client;
+    let seat = app.status_lists.listeners().enter(&listener.client, of_one as usize);
     let seat = seat.ok_or_else(|| {
         OAuthError::too_many_requests("too many streams are open", TooSoon { retry_after: TOO_MANY_AGAIN })
     })?;

@@ -131,7 +131,7 @@ async fn unit(
         }
         Act::DisableApp(client) => Ok(registrar.disable_client(tx, client).await?),
         Act::EnableApp(client) => registrar.enable_client(tx, client).await?.map_err(NotDone::InTheWay),
-        Act::EndApp(client) => Ok(registrar.end_all_of(tx, client).await?),
+        Act::EndApp(client) => Ok(registrar.end_all_of(tx, client).await?.is_some()),
     })
 }
 
@@ -164,10 +164,12 @@ fn why(error: &PeopleError) -> NotDone {
 /// Where an act may end more grants than one unit of work can.
 fn rest_of(act: &Act) -> Option<(Whole, EndReason)> {
     Some(match act {
-        Act::SignOut(user) => (Whole::SessionsOf(user.clone()), EndReason::Admin),
+        Act::EndSession(session) => (Whole::Session(session.clone()), EndReason::Admin),
+        Act::SignOut(user) => (Whole::SessionsOf { user: user.clone(), keep: None }, EndReason::Admin),
+        Act::EndPerson(user) => (Whole::User(user.clone()), EndReason::Admin),
         Act::Disable(user) => (Whole::User(user.clone()), EndReason::UserDisabled),
+        Act::EndApp(client) => (Whole::Client(client.clone()), EndReason::Admin),
         Act::DisableApp(client) => (Whole::Client(client.clone()), EndReason::ClientDisabled),
-        // Not `EndApp` and `EndPerson`: what is granted from now on is not of that act, and what was before is worthless by its date.
         _ => return None,
     })
 }

@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::store::audit::{self, Event};
 use crate::store::changes::{self, Kind};
 use crate::store::{StoreError, Tx, clients, resources};
-use crate::tokens::revoke::{self, What};
+use crate::tokens::revoke::{self, Ended, What};
 
 /// What shall be registered.
 #[derive(Debug, Clone, Default)]
@@ -169,20 +169,21 @@ impl Registrar<'_> {
         Ok(Ok(true))
     }
 
-    /// Ends all a client was granted and its own tokens; it stays in service. False: no such client, or out of service.
+    /// Ends all a client was granted and its own tokens; it stays in service. What of it was ended; `None`: no such client, or out of
+    /// service.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn end_all_of(&self, tx: &mut Tx, id: &ClientId) -> Result<bool, StoreError> {
+    pub async fn end_all_of(&self, tx: &mut Tx, id: &ClientId) -> Result<Option<Ended>, StoreError> {
         if !clients::renew_status(tx, id, self.house.invalid_until(self.now), self.now).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let ended = revoke::end(tx, What::Client(id), EndReason::Admin, self.actor, self.now).await?;
         if ended.is_empty() {
             // Its own tokens end all the same.
             self.record(tx, "client.end", id.as_str(), json!({ "reason": "admin", "grants": 0 })).await?;
         }
-        Ok(true)
+        Ok(Some(ended))
     }
 
     /// Deletes a client with all it was granted. False: no such client.

@@ -116,6 +116,28 @@ async fn a_stream_ends_with_its_token_and_with_the_house() {
 }
 
 #[tokio::test]
+async fn a_client_has_so_many_streams_and_a_place_that_is_given_back_serves_the_next() {
+    let provider = TestProvider::with(|config| config.limits.streams_per_client = 2).await;
+    let api = listener(&provider).await;
+    let (first, second) = (token(&api).await, token(&api).await);
+    let kept = provider.stream(&first, None).await;
+    let given_back = provider.stream(&second, None).await;
+    assert_eq!((kept.status, given_back.status), (200, 200));
+    assert_eq!(provider.stream(&first, None).await.status, 429);
+    drop(given_back);
+    // Its task hears of it when it next speaks.
+    let mut status = 429;
+    for _ in 0..600 {
+        status = provider.stream(&first, None).await.status;
+        if status == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
 async fn nobody_listens_without_the_right() {
     let provider = TestProvider::start().await;
     let api = listener(&provider).await;

@@ -44,7 +44,9 @@ async fn row_62_what_could_not_be_stored_is_503_and_lives_on() {
         ("audit", &tokens.refresh, &app),
         ("grants", &tokens.access, &app),
         ("retired_indices", &tokens.access, &app),
+        ("audit", &tokens.access, &app),
         ("retired_indices", &machine.access, &worker),
+        ("audit", &machine.access, &worker),
     ] {
         provider.run(&format!("ALTER TABLE {table} RENAME TO {table}_away")).await;
         let answer = caller.revoke(token).await.expect(503);
@@ -60,6 +62,26 @@ async fn row_62_what_could_not_be_stored_is_503_and_lives_on() {
     app.revoke(&tokens.refresh).await.expect(200);
     app.userinfo(&tokens.access).await.expect_error("invalid_token");
     assert_eq!((provider.live_grants().await, provider.live_families().await), (0, 0));
+}
+
+/// Who checks a token allows for clocks that differ, so a token is worth revoking for a moment after its end.
+#[tokio::test]
+async fn row_62_a_token_that_has_just_ended_is_revoked_all_the_same() {
+    let provider = TestProvider::start().await;
+    let (app, worker) = (provider.client("web"), provider.client("worker"));
+    let tokens = app.tokens_of(ALICE).await;
+    let machine = worker.token(&[("grant_type", "client_credentials")]).await.expect_tokens();
+    let late = app.tokens_of(ALICE).await;
+    provider.advance(15 * 60 + 30).await;
+    for (caller, token) in [(&app, &tokens.access), (&worker, &machine.access)] {
+        assert!(!provider.client("api").sees_alive(token).await, "it has ended");
+        caller.revoke(token).await.expect(200);
+        assert!(provider.is_revoked(token).await);
+    }
+    assert_eq!(provider.audited("access_tokens.end").await, 2);
+    provider.advance(60).await;
+    app.revoke(&late.access).await.expect(200);
+    assert!(!provider.is_revoked(&late.access).await, "nobody takes it any more");
 }
 
 #[tokio::test]

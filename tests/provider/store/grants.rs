@@ -4,14 +4,16 @@ use frontdesk::domain::client::Delivery;
 use frontdesk::domain::grant::EndReason;
 use frontdesk::domain::id::{ClientId, GrantId, SessionId};
 use frontdesk::domain::status::StatusIndex;
-use frontdesk::store::endings::{self, Grants};
+use frontdesk::store::endings::{self, Grants, Part};
 use frontdesk::store::{StoreError, Tx, grants, refresh_families, status_lists};
 
 use super::rows::{DAY, NOW, Rows, family, grant, later, race};
 
 async fn end(rows: &Rows, id: &GrantId) -> usize {
     let id = id.clone();
-    let work = async move |tx: &mut Tx| endings::end_grants(tx, Grants::One(&id), None, EndReason::Admin, NOW).await;
+    let work = async move |tx: &mut Tx| {
+        endings::end_grants(tx, Grants::One(&id), Part::default(), EndReason::Admin, NOW).await
+    };
     rows.store().write(work).await.unwrap().ids.len()
 }
 
@@ -163,7 +165,8 @@ async fn a_child_is_never_born_under_what_another_process_ends() {
                 if number == 8 {
                     let session = SessionId::new("s1");
                     endings::end_session(tx, &session, EndReason::SignedOut, NOW).await?;
-                    endings::end_grants(tx, Grants::LinkedTo(&session), None, EndReason::SignedOut, NOW).await?;
+                    endings::end_grants(tx, Grants::LinkedTo(&session), Part::default(), EndReason::SignedOut, NOW)
+                        .await?;
                     return Ok(false);
                 }
                 if !grants::touch_session(tx, &SessionId::new("s1"), NOW).await? {

@@ -4,7 +4,7 @@ use frontdesk::domain::client::Delivery;
 use frontdesk::domain::grant::EndReason;
 use frontdesk::domain::id::{FamilyId, GrantId};
 use frontdesk::domain::refresh_family::Retries;
-use frontdesk::store::endings::{self, Grants};
+use frontdesk::store::endings::{self, Grants, Part};
 use frontdesk::store::refresh_families::{self, Advance};
 use frontdesk::store::{Store, StoreError, Tx, grants};
 
@@ -35,8 +35,9 @@ async fn a_step_is_taken_from_the_generation_that_was_read_and_writes_all_of_it(
     assert_eq!((read.expires_at, read.retry, read.delivery), (born.expires_at, born.retry, born.delivery));
     assert_eq!(standing.grant.id, born.grant_id);
     let grant = born.grant_id.clone();
-    let end =
-        async move |tx: &mut Tx| endings::end_grants(tx, Grants::One(&grant), None, EndReason::Revoked, NOW).await;
+    let end = async move |tx: &mut Tx| {
+        endings::end_grants(tx, Grants::One(&grant), Part::default(), EndReason::Revoked, NOW).await
+    };
     rows.store().write(end).await.unwrap();
     assert!(!advance(rows.store(), &born.id, 1, 2).await, "it is over");
     assert_eq!(rows.number("SELECT generation FROM refresh_families").await, 1);
@@ -69,7 +70,9 @@ async fn a_grant_has_one_family_and_a_session_one_living_cookie_family_for_each_
     let (refused, _) = cookie(3).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert_eq!(rows.number("SELECT COUNT(*) FROM grants").await, 2, "its grant went with it");
-    let end = async move |tx: &mut Tx| endings::end_grants(tx, Grants::One(&one), None, EndReason::Replaced, NOW).await;
+    let end = async move |tx: &mut Tx| {
+        endings::end_grants(tx, Grants::One(&one), Part::default(), EndReason::Replaced, NOW).await
+    };
     rows.store().write(end).await.unwrap();
     cookie(4).await.0.unwrap();
     assert_eq!(rows.number("SELECT COUNT(*) FROM refresh_families WHERE delivery = 'cookie'").await, 2);

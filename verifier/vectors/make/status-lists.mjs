@@ -46,7 +46,11 @@ function believed() {
   good("ended 29 seconds ago", listToken(some, { iat: now - 329, exp: now - 29 }), some, bytes, 1);
   good("made by a clock 30 seconds ahead", listToken(some, { iat: now + 30, exp: now + 330 }), some, bytes, 1);
   good("kids are denied", listToken(some, { denied_kids: [stolen.kid] }), some, bytes, 1);
+  const many = Array.from({ length: 256 }, (_, index) => `denied-${index}`.padEnd(128, "x"));
+  good("256 kids are denied, each of 128 bytes", listToken(some, { denied_kids: many }), some, bytes, 1);
   good("no kids are denied", listToken(some, { denied_kids: [] }), some, bytes, 1);
+  good("ttl half a second", listToken(some, { ttl: 0.5 }), some, bytes, 1);
+  good("no ttl", listToken(some, { ttl: undefined }), some, bytes, 1);
   good("version 0", listToken(some, { frontdesk_version: 0 }), some, bytes, 1);
   good("version 2^53 - 1", listToken(some, { frontdesk_version: 2 ** 53 - 1 }), some, bytes, 1);
   good("claims nobody knows", listToken(some, { more: { of: ["them"] } }), some, bytes, 1);
@@ -87,10 +91,14 @@ function claims() {
   for (const name of ["exp", "iat", "frontdesk_version", "status_list"]) bad(`no ${name}`, "missing_claim", listToken(some, { [name]: undefined }));
   bad("exp is a text", "claims", listToken(some, { exp: `${now + 297}` }));
   bad("ttl is a text", "claims", listToken(some, { ttl: "10" }));
+  bad("ttl is zero", "claims", listToken(some, { ttl: 0 }));
   bad("ttl is negative", "claims", listToken(some, { ttl: -1 }));
   for (const version of [-1, 1.5, "5", null, 2 ** 64]) bad(`version ${json(version)}`, "claims", listToken(some, { frontdesk_version: version }));
   bad("denied_kids is a text", "claims", listToken(some, { denied_kids: stolen.kid }));
   bad("denied_kids has a number", "claims", listToken(some, { denied_kids: [1] }));
+  bad("denied_kids has an empty one", "claims", listToken(some, { denied_kids: [stolen.kid, ""] }));
+  bad("denied_kids has one of 129 bytes", "claims", listToken(some, { denied_kids: [`${"k".repeat(127)}é`] }));
+  bad("257 kids are denied", "claims", listToken(some, { denied_kids: Array.from({ length: 257 }, (_, index) => `denied-${index}`) }));
   bad("the claims say sub twice", "claims", jws(listHeader(ec), listClaims(some).replace("{", '{"sub":"x",'), ec));
   bad("lst stands there twice", "claims", jws(listHeader(ec), listClaims(some).replace('"lst":', '"lst":"eNpjAAAAAQAB","lst":'), ec));
   bad("the claims are a list", "claims", jws(listHeader(ec), "[]", ec));

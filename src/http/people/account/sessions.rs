@@ -87,10 +87,8 @@ pub async fn end_others(Submission { visitor, .. }: Submission) -> Response {
         Err(reply) => return *reply,
     };
     let now = visitor.now;
-    let store = visitor.doors.app().store.clone();
-    let ended = store.write(async move |tx| own::end_others(tx, &user.id, &session.id, now).await).await;
-    match ended {
-        Ok(_) => visitor.answer(SeeOther::within("/account/sessions?done=others")),
+    match own::end_others(&visitor.doors.app().store, &user.id, &session.id, now).await {
+        Ok(()) => visitor.answer(SeeOther::within("/account/sessions?done=others")),
         Err(error) => visitor.fault(&error.into()),
     }
 }

@@ -175,7 +175,8 @@ impl Shared {
         if self.trust.denied.contains(&list.signer, now) {
             return Err(Reason::DeniedKey.into());
         }
-        let present = entry.list.load_full();
+        // What a thief signed is nothing to go back to, whatever version he gave it.
+        let present = entry.list.load_full().filter(|present| !list.denied_kids.contains(&present.signer));
         if let Some(present) = &present {
             if list.is_older_than(present) {
                 return Err(Flaw::Older);
@@ -189,10 +190,10 @@ impl Shared {
         let others = self.entries.load();
         let others = others.values().filter(|other| !Arc::ptr_eq(other, entry));
         let taken: usize = others.filter_map(|other| other.list.load().as_deref().map(StatusList::size)).sum();
+        self.deny(&list.denied_kids, now);
         if taken + list.size() > self.settings.max_memory {
             return Err(Flaw::TooLarge);
         }
-        self.deny(&list.denied_kids, now);
         // A bit is rather set for too long than for too short.
         self.pushed.settle(&entry.uri, list.issued_at.saturating_sub(self.leeway.max(MARGIN)));
         entry.attempts().etag = etag.map(str::to_owned);

@@ -71,6 +71,20 @@ async fn decision_54_a_denied_key_signs_no_lists_and_those_it_signed_are_gone() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_great_version_signed_with_a_stolen_key_keeps_no_honest_list_out() {
+    let theft = Theft::new();
+    let world = &theft.world;
+    world.issuer.list(7, &theft.stolen.list(&list_claims(7, START, 1_000_000, &[])));
+    assert_eq!(world.verdict(7, 5).await, Ok(()));
+    let mut honest = list_claims(7, world.now(), 2, &[5]);
+    honest["denied_kids"] = json!(["stolen"]);
+    world.issuer.list(7, &world.key.list(&honest));
+    world.seconds(20).await;
+    assert_eq!(world.verdict(7, 5).await, REVOKED);
+    assert_eq!(theft.verdict().await, DENIED);
+}
+
+#[tokio::test(start_paused = true)]
 async fn decision_54_only_a_good_list_by_another_key_denies() {
     let theft = Theft::new();
     let world = &theft.world;
