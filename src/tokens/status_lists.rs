@@ -110,7 +110,10 @@ pub struct Sources<'s> {
 #[derive(Debug)]
 pub struct StatusLists {
     published: ArcSwap<BTreeMap<i64, Arc<Published>>>,
+    /// Held for as long as a look takes, never while lists are signed: who listens does not wait for that.
     watch: Mutex<Watch>,
+    /// Held by the one who signs.
+    signing: Mutex<()>,
     /// When it was last looked for a list that is not at hand.
     looked_for: Mutex<Option<Instant>>,
     news: broadcast::Sender<Arc<News>>,
@@ -121,10 +124,14 @@ pub struct StatusLists {
 struct Watch {
     /// Bits that are known to be set; `None` before the first look.
     known: Option<HashSet<StatusIndex>>,
-    /// Lists with bits that their tokens do not say yet.
-    dirty: BTreeSet<i64>,
+    /// Lists with bits that their tokens do not say yet, each with the count at which it got the last of them.
+    dirty: BTreeMap<i64, u64>,
+    /// Goes up with whatever is to be signed or compared.
+    count: u64,
     denied: BTreeSet<KeyId>,
     compared_at: Option<Timestamp>,
+    /// The count at which something last asked for all lists to be compared.
+    compare_anew: Option<u64>,
     looked_at: Option<Timestamp>,
     /// When everybody was told to fetch the lists.
     reset_at: Option<Timestamp>,
@@ -135,6 +142,7 @@ impl Default for StatusLists {
         Self {
             published: ArcSwap::default(),
             watch: Mutex::default(),
+            signing: Mutex::default(),
             looked_for: Mutex::default(),
             news: broadcast::Sender::new(NEWS_KEPT),
             listeners: Listeners::default(),
@@ -208,7 +216,7 @@ impl StatusLists {
         if denied != watch.denied {
             watch.denied = denied;
             // Every list says so.
-            watch.compared_at = None;
+            watch.compare_all();
         }
         let mut db = from.store.read().await?;
         let since = watch.looked_at.map_or(now, |at| at.min(now)).minus(LATE);
@@ -219,7 +227,7 @@ impl StatusLists {
             // The same are found for some seconds.
             if watch.reset_at.is_none_or(|at| at > now || at.plus(RESET_AGAIN).has_passed(now)) {
                 watch.reset_at = Some(now);
-                watch.compared_at = None;
+                watch.compare_all();
                 self.tell(News::Reset);
             }
         } else {
@@ -238,7 +246,9 @@ impl StatusLists {
                 fresh.entry(place.list).or_default().push(place.index);
             }
         }
-        watch.dirty.extend(fresh.keys());
+        for list in fresh.keys() {
+            watch.soil(*list);
+        }
         for (list, set) in fresh {
             self.tell(News::Revoked { list, set });
         }
@@ -275,22 +285,26 @@ impl StatusLists {
     /// # Errors
     /// If the database refuses.
     pub async fn publish(&self, from: Sources<'_>, now: Timestamp) -> Result<(), StoreError> {
-        let mut watch = self.watch.lock().await;
+        let _one = self.signing.lock().await;
+        let wanted = self.watch.lock().await.wanted(now);
         let mut db = from.store.read().await?;
         let mut heads = status_tokens::heads(&mut db).await?;
-        let compare = watch.compared_at.is_none_or(|at| at > now || at.plus(COMPARED_AGAIN).has_passed(now));
         let ring = from.keys.ring();
-        let due = |head: &Head| compare || watch.dirty.contains(&head.list) || must_be_signed(head, &ring, now);
+        let due =
+            |head: &Head| wanted.compare || wanted.dirty.contains_key(&head.list) || must_be_signed(head, &ring, now);
         let mut due: Vec<Head> = heads.iter().filter(|head| from.may_sign && due(head)).cloned().collect();
         if !due.is_empty() {
             // What waits longest for its bits first.
-            due.sort_by_key(|head| !watch.dirty.contains(&head.list));
-            let seen = self.sign_all(&mut db, &mut watch, due, from, now).await?;
-            if compare {
-                // What was read now and never looked at is news too.
+            due.sort_by_key(|head| !wanted.dirty.contains_key(&head.list));
+            let seen = self.sign_all(&mut db, &wanted, due, from, now).await?;
+            if wanted.compare {
+                let mut watch = self.watch.lock().await;
+                // What was read now and never looked at is news too. What a look has found meanwhile may be told again.
                 self.learn(&mut watch, &seen);
                 watch.known = Some(places(&seen));
-                watch.compared_at = Some(now);
+                if watch.compare_anew.is_none_or(|count| count <= wanted.count) {
+                    watch.compared_at = Some(now);
+                }
             }
             heads = status_tokens::heads(&mut db).await?;
         }
@@ -301,7 +315,7 @@ impl StatusLists {
     async fn sign_all(
         &self,
         db: &mut Db,
-        watch: &mut Watch,
+        wanted: &Wanted,
         due: Vec<Head>,
         from: Sources<'_>,
         now: Timestamp,
@@ -313,7 +327,7 @@ impl StatusLists {
             }
             let places = picture.of.get(&head.list).map_or(&[][..], Vec::as_slice);
             let list = head.list;
-            let is_said = match sign(&head, places, &watch.denied, from, now) {
+            let is_said = match sign(&head, places, &wanted.denied, from, now) {
                 Ok(None) => true,
                 Ok(Some(signed)) => {
                     from.store.write(async move |tx| status_tokens::put(tx, &head, &signed).await).await?
@@ -323,11 +337,12 @@ impl StatusLists {
                     false
                 }
             };
-            // Where another process was faster, it may not have seen what this one has.
-            if is_said {
+            let mut watch = self.watch.lock().await;
+            if !is_said {
+                // Where another process was faster, it may not have seen what this one has.
+                watch.soil(list);
+            } else if watch.dirty.get(&list).is_some_and(|count| *count <= wanted.count) {
                 watch.dirty.remove(&list);
-            } else {
-                watch.dirty.insert(list);
             }
         }
         Ok(picture.bits)
@@ -362,6 +377,37 @@ impl StatusLists {
     fn tell(&self, news: News) {
         // Nobody may be listening.
         let _ = self.news.send(Arc::new(news));
+    }
+}
+
+/// What a round of signing sets out to do.
+#[derive(Debug)]
+struct Wanted {
+    /// Whether all lists are held against their bits.
+    compare: bool,
+    dirty: BTreeMap<i64, u64>,
+    denied: BTreeSet<KeyId>,
+    /// What is found later is for the next round.
+    count: u64,
+}
+
+impl Watch {
+    fn wanted(&self, now: Timestamp) -> Wanted {
+        let compare = self.compared_at.is_none_or(|at| at > now || at.plus(COMPARED_AGAIN).has_passed(now));
+        Wanted { compare, dirty: self.dirty.clone(), denied: self.denied.clone(), count: self.count }
+    }
+
+    /// A list does not say all any more.
+    fn soil(&mut self, list: i64) {
+        self.count += 1;
+        self.dirty.insert(list, self.count);
+    }
+
+    /// No list may say all any more.
+    fn compare_all(&mut self) {
+        self.count += 1;
+        self.compare_anew = Some(self.count);
+        self.compared_at = None;
     }
 }
 

@@ -24,6 +24,7 @@ use durable::Kind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Case {
     Jwks,
+    StatusList,
     Discovery,
     ClientCredentialsEs256,
     ClientCredentialsRs256,
@@ -258,7 +259,13 @@ impl House {
         // Who goes first changes from round to round.
         let swapped = number % 2 == 1;
         if let Some(pair) = self.pairs.get(&Database::Sqlite) {
-            for case in [Case::Jwks, Case::Discovery, Case::ClientCredentialsEs256, Case::ClientCredentialsRs256] {
+            for case in [
+                Case::Jwks,
+                Case::StatusList,
+                Case::Discovery,
+                Case::ClientCredentialsEs256,
+                Case::ClientCredentialsRs256,
+            ] {
                 if self.cases.contains(&case) {
                     round.compared.insert(case, self.plain(case, pair, swapped).await?);
                 }
@@ -287,6 +294,7 @@ impl House {
         let request = |side: &Side| -> Rc<[u8]> {
             match case {
                 Case::Jwks => requests::get(side.address, "/.well-known/jwks.json"),
+                Case::StatusList => requests::get(side.address, samples::STATUS_LIST),
                 Case::Discovery => requests::get(side.address, "/.well-known/openid-configuration"),
                 Case::ClientCredentialsRs256 => requests::client_credentials(side.address, SERVICE_RS256),
                 _ => requests::client_credentials(side.address, SERVICE_ES256),
@@ -353,6 +361,7 @@ mod tests {
         let introspected = r#"{"active":true,"sub":"s","iat":1,"exp":901,"jti":"j"}"#.to_owned();
         [
             ("jwks", r#"{"keys":[]}"#.to_owned()),
+            ("status_list", "a.b.c".to_owned()),
             ("discovery", r#"{"issuer":"i"}"#.to_owned()),
             ("client_credentials_es256", own_answer("ES256")),
             ("client_credentials_rs256", own_answer("RS256")),

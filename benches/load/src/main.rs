@@ -1,7 +1,7 @@
 //! Measures Frontdesk against a bare model of itself, in one run.
 //!
 //! `frontdesk-load` starts the released server and the model beside it, sends both the same requests in turn, and prints the
-//! medians of their ratios: server CPU per request first, requests per second second. See `README.md` in this folder.
+//! medians of their ratios: server CPU per request first, requests per second second.
 
 mod cases;
 mod generator;

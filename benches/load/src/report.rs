@@ -192,6 +192,7 @@ impl Report {
         let mut goals = Vec::new();
         for (case, asked, binding) in [
             (Case::Jwks, 0.85, true),
+            (Case::StatusList, 0.85, false),
             (Case::Discovery, 0.85, false),
             (Case::ClientCredentialsEs256, 0.75, true),
             (Case::ClientCredentialsRs256, 0.90, false),

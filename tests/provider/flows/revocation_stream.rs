@@ -1,7 +1,11 @@
 //! What APIs learn at once: the stream of revocations.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use frontdesk::tokens::consequences::Lost;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::keys::at_desk;
 use crate::support::{ALICE, RelyingParty, TestProvider, place_of};
@@ -40,6 +44,36 @@ async fn a_listener_hears_of_a_revocation_before_the_list_says_it() {
     assert!(!provider.status_list(&list).await.is_set(index), "the list comes within a second");
     look(&provider).await;
     assert!(provider.is_revoked(&tokens.access).await);
+}
+
+/// Lists are signed in units of work, which may wait for others; listeners may not.
+#[tokio::test]
+async fn listeners_do_not_wait_for_lists_that_are_being_signed() {
+    let provider = TestProvider::start().await;
+    let (api, web) = (listener(&provider).await, provider.client("web"));
+    let (first, second) = (web.tokens_of(ALICE).await, web.tokens_of(ALICE).await);
+    provider.publish_status().await;
+    let mut stream = provider.stream(&token(&api).await, None).await;
+    stream.event("reset").await;
+    web.revoke(&first.refresh).await.expect(200);
+    look(&provider).await;
+    stream.event("revoked").await;
+    web.revoke(&second.refresh).await.expect(200);
+
+    let held = provider.hold("UPDATE status_list_tokens SET version = version").await;
+    let app = provider.app().clone();
+    let mut signing = pin!(app.status_lists.publish(app.status_sources(), app.clock.now()));
+    let waits = timeout(Duration::from_millis(300), signing.as_mut()).await;
+    waits.expect_err("the change is in the way of the signature");
+    timeout(Duration::from_secs(10), look(&provider)).await.expect("a look waits for nobody");
+    let (list, index) = place_of(&second.access);
+    assert_eq!(stream.event("revoked").await.data, json!({ "list": list, "set": [index] }));
+
+    drop(held);
+    signing.await.unwrap();
+    for token in [&first.access, &second.access] {
+        assert!(provider.is_revoked(token).await);
+    }
 }
 
 #[tokio::test]
@@ -132,7 +166,7 @@ async fn a_client_has_so_many_streams_and_a_place_that_is_given_back_serves_the_
         if status == 200 {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(status, 200);
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::Value;
 
+use super::database::Held;
 use super::{Answer, Browser, RelyingParty, TestProvider};
 
 impl TestProvider {
@@ -80,6 +81,11 @@ impl TestProvider {
     /// Changes rows behind the provider.
     pub(crate) async fn run(&self, sql: &str) {
         self.database().run(sql).await;
+    }
+
+    /// Changes something in a transaction that goes on until what comes back is dropped; then it never was.
+    pub(crate) async fn hold(&self, sql: &str) -> Held {
+        self.database().hold(sql).await
     }
 
     /// How many refresh families could be used.

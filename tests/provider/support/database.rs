@@ -18,6 +18,14 @@ enum Eyes {
     Postgres(PgPool),
 }
 
+/// A change that was begun and is not to be.
+#[derive(Debug)]
+#[expect(dead_code, reason = "kept until it is dropped")]
+pub(crate) enum Held {
+    Sqlite(SqliteConnection),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
 impl TestDatabase {
     /// An empty database with all migrations.
     pub(crate) async fn open() -> (Self, Store) {
@@ -91,6 +99,24 @@ impl TestDatabase {
                 connection.close().await.unwrap();
             }
             Eyes::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// Changes something in a transaction that goes on until what comes back is dropped; then it never was.
+    pub(crate) async fn hold(&self, sql: &str) -> Held {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.eyes {
+            Eyes::Sqlite => {
+                let mut connection = self.look().await;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+                Held::Sqlite(connection)
+            }
+            Eyes::Postgres(pool) => {
+                let mut transaction = pool.begin().await.unwrap();
+                sqlx::query(sql).execute(&mut *transaction).await.unwrap();
+                Held::Postgres(transaction)
+            }
         }
     }
 

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use answer::Sample;
 pub(crate) use signing::{Algorithm, Signatures};
 
+use crate::samples::{DOCUMENTS, STATUS_LIST};
 use crate::{Result, failure};
 use answer::{Filling, Pattern};
 use store::Store;
@@ -107,6 +108,7 @@ pub(crate) async fn run(specification: Specification, listener: tokio::net::TcpL
     let routes = Router::new()
         .route("/readyz", get(async || "ready"))
         .route("/.well-known/jwks.json", get(jwks))
+        .route(STATUS_LIST, get(status_list))
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/oauth2/token", post(token_endpoint::token))
         .route("/oauth2/introspect", post(token_endpoint::introspect))
@@ -148,7 +150,7 @@ impl Model {
             }
         }
         let mut fixed = BTreeMap::new();
-        for name in ["jwks", "discovery"] {
+        for name in DOCUMENTS {
             if let Some(sample) = given.samples.get(name) {
                 fixed.insert(name.to_owned(), (sample.header_map()?, Bytes::from(sample.body.clone())));
             }
@@ -183,6 +185,10 @@ impl Model {
 
 async fn jwks(State(model): State<Arc<Model>>) -> Response {
     model.document("jwks")
+}
+
+async fn status_list(State(model): State<Arc<Model>>) -> Response {
+    model.document("status_list")
 }
 
 async fn discovery(State(model): State<Arc<Model>>) -> Response {
