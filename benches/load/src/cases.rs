@@ -291,10 +291,14 @@ impl House {
     }
 
     async fn plain(&self, case: Case, pair: &(Side, Side), swapped: bool) -> Result<(Measured, Measured)> {
+        let list = match (case, pair) {
+            (Case::StatusList, (product, _)) => samples::status_list(product.address).await?,
+            _ => String::new(),
+        };
         let request = |side: &Side| -> Rc<[u8]> {
             match case {
                 Case::Jwks => requests::get(side.address, "/.well-known/jwks.json"),
-                Case::StatusList => requests::get(side.address, samples::STATUS_LIST),
+                Case::StatusList => requests::get(side.address, &list),
                 Case::Discovery => requests::get(side.address, "/.well-known/openid-configuration"),
                 Case::ClientCredentialsRs256 => requests::client_credentials(side.address, SERVICE_RS256),
                 _ => requests::client_credentials(side.address, SERVICE_ES256),
@@ -361,6 +365,7 @@ mod tests {
         let introspected = r#"{"active":true,"sub":"s","iat":1,"exp":901,"jti":"j"}"#.to_owned();
         [
             ("jwks", r#"{"keys":[]}"#.to_owned()),
+            ("status_lists", r#"{"status_lists":["http://i/status/7"]}"#.to_owned()),
             ("status_list", "a.b.c".to_owned()),
             ("discovery", r#"{"issuer":"i"}"#.to_owned()),
             ("client_credentials_es256", own_answer("ES256")),

@@ -39,17 +39,33 @@ pub(crate) async fn wait_for_clients(address: std::net::SocketAddr) -> Result<()
     Ok(())
 }
 
-/// The list that the clients of a fresh database stand in.
-pub(crate) const STATUS_LIST: &str = "/status/1";
 /// What is answered with the same bytes each time.
-pub(crate) const DOCUMENTS: [&str; 3] = ["jwks", "status_list", "discovery"];
+pub(crate) const DOCUMENTS: [&str; 4] = ["jwks", "status_lists", "status_list", "discovery"];
+
+/// Where one of the status lists is, a path; the first is signed within a second. Both sides say so in the product's words.
+pub(crate) async fn status_list(address: std::net::SocketAddr) -> Result<String> {
+    let asked = Instant::now();
+    let mut connection = Connection::open(address).await?;
+    loop {
+        let reply = connection.send(&requests::get(address, "/status")).await?;
+        if let Some((_, list)) = reply.text().split('"').find_map(|part| part.split_once("/status/")) {
+            return Ok(format!("/status/{list}"));
+        }
+        if asked.elapsed() > LEARNING {
+            return Err(failure(format!("no status list is named: {}", reply.text())));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
 
 /// Takes one sample of each kind.
 pub(crate) async fn take(side: &Side) -> Result<Samples> {
     let address = side.address;
     let mut taker = Taker { connection: Connection::open(address).await?, samples: Samples::new() };
     taker.take("jwks", &requests::get(address, "/.well-known/jwks.json")).await?;
-    taker.take("status_list", &requests::get(address, STATUS_LIST)).await?;
+    let list = status_list(address).await?;
+    taker.take("status_lists", &requests::get(address, "/status")).await?;
+    taker.take("status_list", &requests::get(address, &list)).await?;
     taker.take("discovery", &requests::get(address, "/.well-known/openid-configuration")).await?;
     taker.take("client_credentials_es256", &requests::client_credentials(address, SERVICE_ES256)).await?;
     taker.take("client_credentials_rs256", &requests::client_credentials(address, SERVICE_RS256)).await?;

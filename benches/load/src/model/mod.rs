@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use answer::Sample;
 pub(crate) use signing::{Algorithm, Signatures};
 
-use crate::samples::{DOCUMENTS, STATUS_LIST};
+use crate::samples::DOCUMENTS;
 use crate::{Result, failure};
 use answer::{Filling, Pattern};
 use store::Store;
@@ -108,7 +108,8 @@ pub(crate) async fn run(specification: Specification, listener: tokio::net::TcpL
     let routes = Router::new()
         .route("/readyz", get(async || "ready"))
         .route("/.well-known/jwks.json", get(jwks))
-        .route(STATUS_LIST, get(status_list))
+        .route("/status", get(status_lists))
+        .route("/status/{list}", get(status_list))
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/oauth2/token", post(token_endpoint::token))
         .route("/oauth2/introspect", post(token_endpoint::introspect))
@@ -185,6 +186,10 @@ impl Model {
 
 async fn jwks(State(model): State<Arc<Model>>) -> Response {
     model.document("jwks")
+}
+
+async fn status_lists(State(model): State<Arc<Model>>) -> Response {
+    model.document("status_lists")
 }
 
 async fn status_list(State(model): State<Arc<Model>>) -> Response {
