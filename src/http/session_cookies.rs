@@ -13,13 +13,14 @@ use crate::oauth::session_state;
 /// Hands a session to a browser; with an end of its own only if the person asked to stay signed in.
 pub fn given(doors: &Doors, session: &Session, secret: &OpaqueToken, now: Timestamp) -> Vec<HeaderValue> {
     let cookie = doors.cookies().session(secret.expose(), left(session, now));
-    [Some(cookie), state(doors, session, now)].into_iter().flatten().collect()
+    let known = session_state::browser_state(&session.id, doors.provider());
+    let known = known.map(|known| state(doors, &known, session, now));
+    [Some(cookie), known].into_iter().flatten().collect()
 }
 
-/// What scripts may know of a session, with session management.
-pub fn state(doors: &Doors, session: &Session, now: Timestamp) -> Option<HeaderValue> {
-    let state = session_state::browser_state(&session.id, doors.provider())?;
-    Some(doors.cookies().session_state(&state, left(session, now)))
+/// Hands out what scripts may know of a session.
+pub fn state(doors: &Doors, known: &str, session: &Session, now: Timestamp) -> HeaderValue {
+    doors.cookies().session_state(known, left(session, now))
 }
 
 /// Takes them away.

@@ -169,9 +169,8 @@ pub async fn answer(
 /// than the setting.
 fn session_state(checked: &Checked, at: &SignedIn, visitor: &mut Visitor) -> Option<String> {
     let browser_state = session_state::browser_state(&at.session.id, visitor.doors.provider())?;
-    if let Some(cookie) = session_cookies::state(&visitor.doors, &at.session, visitor.now) {
-        visitor.set_cookie(cookie);
-    }
+    let cookie = session_cookies::state(&visitor.doors, &browser_state, &at.session, visitor.now);
+    visitor.set_cookie(cookie);
     session_state::session_state(&checked.client.id, checked.to.uri(), &browser_state)
 }
 

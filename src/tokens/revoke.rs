@@ -32,7 +32,7 @@ pub enum AccessTokens {
     OfClient(ClientId),
 }
 
-/// Revokes access tokens. Their place stays set until `invalid_until`. False: they were revoked already, with all that they hang on.
+/// Revokes access tokens. Their place stays set until `invalid_until`. False: there was nothing left to revoke.
 ///
 /// # Errors
 /// If the database refuses.

@@ -131,7 +131,7 @@ struct Watch {
     denied: BTreeSet<KeyId>,
     compared_at: Option<Timestamp>,
     /// The count at which something last asked for all lists to be compared.
-    compare_anew: Option<u64>,
+    compare_anew: u64,
     looked_at: Option<Timestamp>,
     /// When everybody was told to fetch the lists.
     reset_at: Option<Timestamp>,
@@ -302,7 +302,7 @@ impl StatusLists {
                 // What was read now and never looked at is news too. What a look has found meanwhile may be told again.
                 self.learn(&mut watch, &seen);
                 watch.known = Some(places(&seen));
-                if watch.compare_anew.is_none_or(|count| count <= wanted.count) {
+                if watch.compare_anew <= wanted.count {
                     watch.compared_at = Some(now);
                 }
             }
@@ -406,7 +406,7 @@ impl Watch {
     /// No list may say all any more.
     fn compare_all(&mut self) {
         self.count += 1;
-        self.compare_anew = Some(self.count);
+        self.compare_anew = self.count;
         self.compared_at = None;
     }
 }

@@ -150,6 +150,12 @@ async fn tokens_are_looked_at_and_ended_from_the_command_line() {
         app.refresh(&tokens.refresh).await.expect_error("invalid_grant");
         assert_eq!(inspect(&tokens.refresh)["active"], false, "{which}");
     }
+    // Who is out of service has nothing left, which is what was wanted.
+    provider.place().ok(&["clients", "disable", "web"]);
+    let out = with_input(&provider, &["tokens", "revoke", "--client", "web", "--json"], "");
+    assert!(out.status.success(), "{out:?}");
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(told, serde_json::json!({ "sessions": 0, "grants": 0, "own_tokens": false }));
     for wrong in [vec!["--user", "nobody"], vec!["--client", "nobody"], vec!["--session", "nobody"], vec![]] {
         let out = with_input(&provider, &[&["tokens", "revoke"], wrong.as_slice()].concat(), "a.b.c");
         assert_eq!(out.status.code(), Some(1), "{wrong:?}: {out:?}");
